@@ -1,0 +1,1 @@
+"""AWS hosts, signing-key derivation and bearer tokens."""

@@ -1,0 +1,1 @@
+"""The lab: an emulated BIG-IP and an emulated AWS on loopback."""

@@ -1,0 +1,1 @@
+"""Rules with stable ids over the declaration and the iRule text."""
