@@ -1,0 +1,77 @@
+"""The iRule of a listener, composed of one template per pipeline stage (design section 7).
+
+The structure is compiled into the text: which stages there are, object names, host names, constants. The data -
+routes, access, networks, credentials - stays in data groups.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from bigip_sm.render.reasons import REASONS
+from bigip_sm.spec.model import ClientCertificateIdentity, NetworkIdentity, Spec
+from bigip_sm.spec.names import SUBJECT_PATTERN, credential_group, object_path
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+
+def render_irule(spec: Spec, listener: str) -> str:
+    """The text of the iRule for one listener: ASCII, LF, ending in a newline. Same input, same bytes."""
+    routes = [route for route in spec.routes.values() if route.listener == listener]
+    upstreams = [spec.upstreams[name] for name in sorted({route.upstream for route in routes})]
+    with_certificates = spec.listeners[listener].tls.client_certificate is not None
+    identities = [
+        (name, identity.type)
+        for name, identity in spec.identities.items()
+        if isinstance(identity, NetworkIdentity)
+        or (isinstance(identity, ClientCertificateIdentity) and with_certificates)
+    ]
+    return _template().render(
+        gateway=spec.gateway,
+        listener=listener,
+        hostnames=sorted(spec.listeners[listener].hostnames),
+        identities=identities,
+        certificate_identity=next((name for name, kind in identities if kind == "client-certificate"), None),
+        roles=sorted({upstream.role for upstream in upstreams}),
+        schemes=sorted({"bearer" if upstream.kind == "sagemaker-openai" else "sigv4" for upstream in upstreams}),
+        regions=sorted({region.name for upstream in upstreams for region in upstream.regions}),
+        has_prefixes=any(route.match.path.endswith("*") for route in routes),
+        reasons=tuple(REASONS.values()),
+        subject_pattern=SUBJECT_PATTERN,
+        group=lambda item: object_path(spec.gateway, item),
+        credential_group=lambda role: credential_group(spec.gateway, role),
+    )
+
+
+def _refuse(code: str, *, allow: str = "", connection: str = "$bsm_connection") -> str:
+    """The call that refuses a request; whoever writes it follows it with ``return``."""
+    return f"call bsm_refuse {REASONS[code].code} $bsm_id {connection} {allow}".rstrip()
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    return _environment().get_template("rule.tcl.j2")
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Tcl is full of braces, so the template language uses other delimiters.
+    environment = Environment(
+        loader=PackageLoader("bigip_sm.irules", "."),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the output is Tcl, and every value that enters it is bounded by the spec's patterns
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )
+    environment.globals["refuse"] = _refuse
+    return environment
