@@ -1,0 +1,48 @@
+"""What a loaded iRule is: plain values that the control plane and the data plane share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Handler:
+    """One ``when`` block.
+
+    ``body`` is Tcl for a stock 8.6 interpreter: the operators of iRules are rewritten, everything else stands where
+    it stood, so that line n of ``body`` is line ``line`` + n - 1 of the rule (both from 1). ``timing`` is what the
+    block says, ``None`` if it says nothing.
+    """
+
+    event: str
+    priority: int
+    body: str = field(repr=False)
+    line: int
+    timing: bool | None = None
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """One top-level ``proc``; ``arguments`` is its argument list as Tcl text, ``body`` and ``line`` as in Handler."""
+
+    name: str
+    arguments: str
+    body: str = field(repr=False)
+    line: int
+
+
+@dataclass(frozen=True)
+class LoadedRule:
+    """An iRule that loads.
+
+    ``handlers`` are in the order in which they run within one event (priority, then text). ``data_groups``, ``pools``
+    and ``profiles`` are the full paths of the objects that the rule names literally; a name without a folder is taken
+    to be in the folder of the rule.
+    """
+
+    path: str
+    handlers: tuple[Handler, ...]
+    procedures: tuple[Procedure, ...]
+    data_groups: frozenset[str]
+    pools: frozenset[str]
+    profiles: frozenset[str]
