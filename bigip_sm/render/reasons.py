@@ -35,8 +35,9 @@ _REASONS = (
         "path-not-normalized",
         400,
         "the path is not in its normal form",
-        "The path has empty or dot segments, encoded characters that need no encoding, lower-case escapes, or bytes "
-        "that no URI may hold. Such paths are how rules written for one spelling are walked around.",
+        "The path has empty or dot segments, encoded characters that need no encoding, lower-case escapes, an encoded "
+        "slash, backslash or control character, bytes that no URI may hold, or more than 1,024 bytes. Such paths are "
+        "how rules written for one spelling are walked around.",
         "caller",
         "Send the path in the form that RFC 3986, section 6.2.2, calls normalized.",
     ),

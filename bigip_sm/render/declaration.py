@@ -1,0 +1,195 @@
+"""``render``: the spec as an AS3 declaration.
+
+Two decisions show in the result. The declaration is a bare ``ADC`` without the ``AS3`` request wrapper: AS3 adds one
+with ``action: deploy`` and ``persist: true``, which is what is wanted, and whoever posts may still choose a dry run by
+query parameter. ``schemaVersion`` is the oldest that has every property and value used here, so that an older AS3
+refuses the declaration instead of ignoring a part of it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+from bigip_sm.aws.hosts import runtime_host
+from bigip_sm.render.checks import check
+from bigip_sm.render.irule import render_irule
+from bigip_sm.render.records import Records, access_records, is_prefix, keys, network_records, route_records
+from bigip_sm.render.result import DataGroupSpec, Rendered
+from bigip_sm.render.templates import fill
+from bigip_sm.spec.model import Listener, NetworkIdentity, PemFile, Route, Spec, UpstreamRegion
+from bigip_sm.spec.names import APPLICATION, credential_group, object_path, pool_item, server_tls_item
+
+SCHEMA_VERSION = "3.49.0"
+"""By AS3's changelog: ``sustain`` in HTTP_Profile came with 3.49.0, enforceRFCCompliance with 3.40, sslEnabled and
+ssl3Enabled with 3.33, renegotiationEnabled and retainCertificateEnabled with 3.25, fqdnPrefix with 3.24. Since 3.48 AS3
+escapes the records of data groups, and since 3.46 it keeps the blank lines of an iRule."""
+
+IDLE_MARGIN = 10
+"""Seconds that an upstream connection may stay silent beyond the longest timeout of its routes."""
+
+CLIENT_IDLE_MINIMUM = 300
+"""Seconds that a client connection may stay silent at least (AS3's default)."""
+
+CREDENTIAL_FORMAT = (
+    "sigv4/<service>/<region>/<yyyymmdd> -> 1|<access key id>|<signing key, 64 hex>|<not after, epoch seconds>|"
+    "<session token>; bearer/<region> -> 1|<not after, epoch seconds>|<token>; "
+    "meta -> 1|<generation>|<issued at, epoch seconds>|<credential expiry>|<rotator id>"
+)
+
+Item = tuple[str, dict[str, Any]]
+
+
+def render(spec: Spec) -> Rendered:
+    """Render a gateway: the AS3 declaration, the iRules and the list of data groups.
+
+    Raises RenderError if what comes out would be refused or rewritten by AS3 or TMOS.
+    """
+    irules = {name: render_irule(spec, name) for name in spec.listeners}
+    groups = list(_data_groups(spec))
+    declaration = fill(
+        "adc", schema_version=SCHEMA_VERSION, gateway=spec.gateway, owner=spec.owner, application=APPLICATION
+    )
+    application = declaration[spec.gateway][APPLICATION]
+    for source in (_shared(spec), _listeners(spec, irules), _regions(spec), (item for item, _ in groups)):
+        application.update(source)
+    check(declaration)
+    return Rendered(declaration, irules, (*(group for _, group in groups), *_credential_groups(spec)))
+
+
+def _routes(spec: Spec, listener: str) -> dict[str, Route]:
+    return {name: route for name, route in spec.routes.items() if route.listener == listener}
+
+
+def _regions_of(spec: Spec, routes: Iterable[Route]) -> list[str]:
+    upstreams = {route.upstream for route in routes}
+    return sorted({region.name for name in upstreams for region in spec.upstreams[name].regions})
+
+
+def _longest_timeout(spec: Spec, routes: Iterable[Route]) -> int:
+    return max((spec.upstreams[route.upstream].timeout for route in routes), default=0)
+
+
+def _shared(spec: Spec) -> Iterator[Item]:
+    # A client connection must outlive the upstream's silence, or a slow model's caller is cut off before the answer.
+    idle = max(_longest_timeout(spec, spec.routes.values()) + 2 * IDLE_MARGIN, CLIENT_IDLE_MINIMUM)
+    yield "http", fill("http_profile")
+    yield "one_connect", fill("multiplex_profile")
+    yield "tcp_client", fill("tcp_profile", idle_timeout=idle, towards_aws=False)
+
+
+def _listeners(spec: Spec, irules: dict[str, str]) -> Iterator[Item]:
+    for name, listener in spec.listeners.items():
+        routes = _routes(spec, name).values()
+        regions = _regions_of(spec, routes)
+        yield (
+            f"listener_{name}",
+            fill(
+                "service_https",
+                owner=spec.owner,
+                address=str(listener.address),
+                port=listener.port,
+                tcp_client="tcp_client",
+                tcp_aws=f"tcp_aws_{name}",
+                http="http",
+                one_connect="one_connect",
+                server_tls=f"tls_{name}",
+                client_tls=server_tls_item("runtime", regions[0]) if regions else None,
+                irule=f"irule_{name}",
+            ),
+        )
+        yield f"irule_{name}", fill("irule", base64=base64.b64encode(irules[name].encode()).decode())
+        idle = _longest_timeout(spec, routes) + IDLE_MARGIN
+        yield f"tcp_aws_{name}", fill("tcp_profile", idle_timeout=idle, towards_aws=True)
+        yield from _client_side_tls(name, listener)
+
+
+def _client_side_tls(name: str, listener: Listener) -> Iterator[Item]:
+    tls = listener.tls
+    trust_ca: object = None
+    if tls.client_certificate is not None and isinstance(tls.client_certificate.ca, PemFile):
+        trust_ca = f"clients_ca_{name}"
+        yield f"clients_ca_{name}", fill("ca_bundle", bundle=_pem(tls.client_certificate.ca))
+    elif tls.client_certificate is not None:
+        trust_ca = _pem(tls.client_certificate.ca)
+    yield (
+        f"cert_{name}",
+        fill(
+            "certificate",
+            certificate=_pem(tls.certificate),
+            key=_pem(tls.key),
+            chain=None if tls.chain is None else _pem(tls.chain),
+        ),
+    )
+    yield (
+        f"tls_{name}",
+        fill(
+            "tls_server",
+            certificate=f"cert_{name}",
+            tls1_2=tls.minimum_version == "1.2",
+            mode="ignore" if tls.client_certificate is None else tls.client_certificate.mode,
+            trust_ca=trust_ca,
+        ),
+    )
+
+
+def _pem(source: str | PemFile) -> str | dict[str, str]:
+    """A reference to a device's object, or the text of a PEM file."""
+    return source.text if isinstance(source, PemFile) else {"bigip": source}
+
+
+def _regions(spec: Spec) -> Iterator[Item]:
+    for region in _regions_of(spec, spec.routes.values()):
+        host, tls = runtime_host(region), server_tls_item("runtime", region)
+        yield tls, fill("tls_client", host=host)
+        yield _monitor_item(region), fill("monitor", tls=tls, host=host)
+    for name in sorted({route.upstream for route in spec.routes.values()}):
+        for upstream_region in spec.upstreams[name].regions:
+            yield (
+                pool_item(name, upstream_region.name),
+                fill(
+                    "pool",
+                    monitor=_monitor_item(upstream_region.name),
+                    host=_connected_host(upstream_region),
+                    prefix=f"{spec.gateway}-",
+                ),
+            )
+
+
+def _monitor_item(region: str) -> str:
+    return f"monitor_runtime_{region.replace('-', '_')}"
+
+
+def _connected_host(region: UpstreamRegion) -> str:
+    """The name that is connected to; the one that is signed and certified stays the public one."""
+    return region.vpc_endpoint or runtime_host(region.name)
+
+
+def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
+    for name in spec.listeners:
+        routes = _routes(spec, name)
+        exact, prefixes = route_records(spec, routes)
+        yield _data_group(spec, f"routes_{name}", "string", exact, f"routes of listener {name} with an exact path")
+        if any(is_prefix(route) for route in routes.values()):
+            purpose = f"routes of listener {name} that take every path below their own"
+            yield _data_group(spec, f"prefixes_{name}", "string", prefixes, purpose)
+    yield _data_group(spec, "access", "string", access_records(spec), "which principal may use which route")
+    for name, identity in spec.identities.items():
+        if isinstance(identity, NetworkIdentity):
+            purpose = f"whom identity {name} knows by network"
+            yield _data_group(spec, f"networks_{name}", "ip", network_records(identity), purpose)
+
+
+def _data_group(
+    spec: Spec, item: str, kind: Literal["string", "ip"], records: Records, purpose: str
+) -> tuple[Item, DataGroupSpec]:
+    group = DataGroupSpec(object_path(spec.gateway, item), kind, "as3", purpose, len(records), keys(records))
+    return (item, fill("data_group", type=kind, records=records)), group
+
+
+def _credential_groups(spec: Spec) -> Iterator[DataGroupSpec]:
+    for role in sorted(spec.roles):
+        purpose = f"signing keys and bearer tokens of role {role}"
+        path = credential_group(spec.gateway, role)
+        yield DataGroupSpec(path, "string", "rotator", purpose, format=CREDENTIAL_FORMAT)

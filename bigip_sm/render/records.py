@@ -1,0 +1,86 @@
+"""The records of the data groups that AS3 owns: routes, prefixes, access and networks.
+
+The policy is data, so that changing it does not change the iRule. Every function returns records as AS3 writes them,
+``{"key": ..., "value": ...}``, sorted by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bigip_sm.aws.hosts import runtime_host
+from bigip_sm.errors import RenderError
+from bigip_sm.spec.model import NetworkIdentity, Route, Spec, Upstream
+
+FORMAT = 1
+"""Version of the route records; the first field of each."""
+
+SIGNING_SERVICE = "sagemaker"
+"""The service in the credential scope of the SageMaker runtime."""
+
+Records = list[dict[str, str]]
+
+
+def route_records(spec: Spec, routes: Mapping[str, Route]) -> tuple[Records, Records]:
+    """Records of a listener's routes: those of exact paths, and those of prefixes.
+
+    ``<METHOD> <path>`` -> ``1|<route>|<scheme>|<signing service>|<upstream>|<role>|<body limit, bytes>|<upstream path>|
+    <region>=<signed host>[,...]`` with the regions in order of preference, and ``* <path>`` -> the methods that the
+    path takes, sorted, for answers with 405. The path of a prefix ends in its last slash, without the asterisk. Raises
+    RenderError if two routes take the same requests.
+    """
+    targets = {name: _target(name, spec.upstreams[name]) for name in {route.upstream for route in routes.values()}}
+    exact: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    methods: dict[str, set[str]] = {}
+    for name, route in routes.items():
+        records = prefixes if is_prefix(route) else exact
+        scheme, upstream, target = targets[route.upstream]
+        value = f"{FORMAT}|{name}|{scheme}|{SIGNING_SERVICE}|{upstream}|{route.limits.body}|{target}"
+        for method in route.match.methods:
+            key = f"{method} {route.match.path.removesuffix('*')}"
+            if records.setdefault(key, value) != value:
+                raise RenderError(f"routes.{name}: another route already takes {method} {route.match.path}")
+        methods.setdefault(route.match.path, set()).update(route.match.methods)
+    for path, known in methods.items():
+        records = prefixes if path.endswith("*") else exact
+        records[f"* {path.removesuffix('*')}"] = ",".join(sorted(known))
+    return _sorted(exact), _sorted(prefixes)
+
+
+def is_prefix(route: Route) -> bool:
+    """Whether the route takes every path below its own."""
+    return route.match.path.endswith("*")
+
+
+def _target(name: str, upstream: Upstream) -> tuple[str, str, str]:
+    if upstream.kind == "sagemaker-openai":
+        scheme, path = "bearer", f"/endpoints/{upstream.endpoint}/openai/v1/chat/completions"
+    else:
+        scheme, path = "sigv4", f"/endpoints/{upstream.endpoint}/invocations"
+    regions = ",".join(f"{region.name}={runtime_host(region.name)}" for region in upstream.regions)
+    return scheme, f"{name}|{upstream.role}", f"{path}|{regions}"
+
+
+def access_records(spec: Spec) -> Records:
+    """Who may use which route: ``<route>|<identity>:<subject>`` -> ``1``; an empty subject stands for every subject."""
+    keys = set()
+    for name, route in spec.routes.items():
+        for principal in route.allow:
+            identity, _, subject = principal.partition(":")
+            keys.add(f"{name}|{identity}:{'' if subject == '*' else subject}")
+    return [{"key": key, "value": "1"} for key in sorted(keys)]
+
+
+def network_records(identity: NetworkIdentity) -> Records:
+    """Who owns which network: CIDR -> subject."""
+    return _sorted({str(network): subject for network, subject in identity.networks.items()})
+
+
+def _sorted(records: Mapping[str, str]) -> Records:
+    return [{"key": key, "value": value} for key, value in sorted(records.items())]
+
+
+def keys(records: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    """The keys of ``records``, in their order."""
+    return tuple(record["key"] for record in records)

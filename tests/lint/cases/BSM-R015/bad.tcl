@@ -1,0 +1,3 @@
+when HTTP_REQUEST {
+    pool web
+}

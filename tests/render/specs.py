@@ -1,0 +1,142 @@
+"""Specs for tests: a small valid document, and a hypothesis strategy over the whole of what rendering reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bigip_sm.spec.model import Spec
+
+REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "cn-north-1", "us-gov-west-1")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+APPROVAL = {"name": "review", "ticket": "SEC-1", "date": "2026-10-02"}
+
+names = st.from_regex(r"[a-z][a-z0-9_]{1,40}", fullmatch=True)
+subjects = st.from_regex(r"[A-Za-z0-9 ._@+=,:/-]{1,128}", fullmatch=True)
+segments = st.from_regex(r"[A-Za-z0-9._~:@-]{0,19}[A-Za-z0-9_~:@-]", fullmatch=True)
+endpoints = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,20}", fullmatch=True)
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """A gateway with one route; ``changes`` replace whole top-level keys."""
+    return {
+        "version": 1,
+        "gateway": "sample",
+        "owner": "owner@example.com",
+        "listeners": {
+            "public": {
+                "address": "192.0.2.10",
+                "hostnames": ["models.example.com"],
+                "tls": {"certificate": "/Common/models.crt", "key": "/Common/models.key"},
+            }
+        },
+        "identities": {"batch": {"type": "network", "networks": {"192.0.2.0/24": "nightly"}}},
+        "roles": {
+            "models": {
+                "arn": "arn:aws:iam::123456789012:role/models",
+                "source": {"type": "secrets-manager", "secret": "bigip/models"},
+            }
+        },
+        "upstreams": {"churn": upstream()},
+        "routes": {"churn": route()},
+        **changes,
+    }
+
+
+def upstream(**changes: Any) -> dict[str, Any]:
+    """An upstream of kind sagemaker in us-east-1."""
+    return {
+        "kind": "sagemaker",
+        "endpoint": "churn-v7",
+        "role": "models",
+        "regions": [{"name": "us-east-1", "vpc_endpoint": "vpce-1.us-east-1.vpce.amazonaws.com"}],
+        **changes,
+    }
+
+
+def route(**changes: Any) -> dict[str, Any]:
+    """A route of listener public to upstream churn."""
+    return {
+        "listener": "public",
+        "match": {"path": "/churn"},
+        "upstream": "churn",
+        "allow": ["batch:nightly"],
+        "approved_by": APPROVAL,
+        **changes,
+    }
+
+
+def spec(**changes: Any) -> Spec:
+    """``document`` as a Spec."""
+    return Spec.model_validate(document(**changes))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Documents that the spec's own checks would let pass: no dangling names, no overlapping routes."""
+    listeners = draw(st.dictionaries(names, _listeners(), min_size=1, max_size=3))
+    identities = draw(st.dictionaries(names, _identities(), min_size=1, max_size=3))
+    upstreams = draw(st.dictionaries(names, _upstreams(), min_size=1, max_size=3))
+    paths = draw(st.lists(st.lists(segments, min_size=1, max_size=3), min_size=1, max_size=5, unique_by=tuple))
+    routes = {}
+    for number, path in enumerate(paths):
+        # The number keeps one path from being below another.
+        exact = f"/{number}/" + "/".join(path)
+        allow = st.tuples(st.sampled_from(sorted(identities)), st.one_of(subjects, st.just("*"))).map(":".join)
+        routes[f"{draw(names)[:30]}_{number}"] = route(
+            listener=draw(st.sampled_from(sorted(listeners))),
+            upstream=draw(st.sampled_from(sorted(upstreams))),
+            match={
+                "path": exact + draw(st.sampled_from(["", "/*"])),
+                "methods": draw(st.lists(st.sampled_from(METHODS), min_size=1, unique=True)),
+            },
+            allow=draw(st.lists(allow.filter(lambda one: len(one) <= 180), min_size=1, max_size=4)),
+            limits={"body": draw(st.integers(1, 8 * 1024**2))},
+        )
+    gateway = draw(names.filter(lambda name: name not in ("common", "bigip_sm")))
+    return document(gateway=gateway, listeners=listeners, identities=identities, upstreams=upstreams, routes=routes)
+
+
+def _listeners() -> st.SearchStrategy[dict[str, Any]]:
+    client = st.fixed_dictionaries({"mode": st.sampled_from(["request", "require"]), "ca": st.just("/Common/ca.crt")})
+    tls = st.fixed_dictionaries(
+        {
+            "certificate": st.just("/Common/models.crt"),
+            "key": st.just("/Common/models.key"),
+            "chain": st.one_of(st.none(), st.just("/Common/chain.crt")),
+            "minimum_version": st.sampled_from(["1.2", "1.3"]),
+            "client_certificate": st.one_of(st.none(), client),
+        }
+    )
+    return st.fixed_dictionaries(
+        {
+            "address": st.sampled_from(["192.0.2.10", "192.0.2.11", "2001:db8::10"]),
+            "port": st.integers(1, 65535),
+            "hostnames": st.just(["models.example.com"]),
+            "tls": tls,
+        }
+    )
+
+
+def _identities() -> st.SearchStrategy[dict[str, Any]]:
+    networks = st.dictionaries(st.sampled_from(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]), subjects, min_size=1)
+    return st.one_of(
+        st.just({"type": "client-certificate"}),
+        st.fixed_dictionaries({"type": st.just("network"), "networks": networks}),
+    )
+
+
+def _upstreams() -> st.SearchStrategy[dict[str, Any]]:
+    region = st.fixed_dictionaries(
+        {"name": st.sampled_from(REGIONS), "vpc_endpoint": st.just("vpce-1.vpce.amazonaws.com")}
+    )
+    return st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(["sagemaker", "sagemaker-openai"]),
+            "endpoint": endpoints,
+            "role": st.just("models"),
+            "timeout": st.integers(1, 3600),
+            "regions": st.lists(region, min_size=1, max_size=3, unique_by=lambda one: one["name"]),
+        }
+    )
