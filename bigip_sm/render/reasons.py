@@ -148,6 +148,16 @@ _REASONS = (
         "Search /var/log/ltm for the request id of the answer; report the stage that is logged with it.",
     ),
     Reason(
+        "aws-refused",
+        502,
+        "AWS refused the gateway's own credentials",
+        "AWS answered 403: the role may not invoke this endpoint (IAM, VPC endpoint policy, SCP), the session was "
+        "revoked, or the signature was not accepted. AWS's text is kept from the caller, because it may quote the "
+        "session token and the account.",
+        "owner of the role",
+        "/var/log/ltm has AWS's error type and request id beside the request id of the answer; then CloudTrail.",
+    ),
+    Reason(
         "upstream-unreachable",
         502,
         "no connection to the model's endpoint could be made",

@@ -77,6 +77,10 @@ proc bsm_refuse {reason request_id connection {allow ""}} {
             set status 500
             set message "the gateway could not handle the request"
         }
+        aws-refused {
+            set status 502
+            set message "AWS refused the gateway's own credentials"
+        }
         upstream-unreachable {
             set status 502
             set message "no connection to the model's endpoint could be made"
@@ -538,6 +542,14 @@ when SERVER_CONNECTED priority 500 {
 }
 
 when HTTP_RESPONSE priority 500 {
+    if {[HTTP::status] == 403} {
+        # AWS refuses the gateway, not the caller, and its text may quote the session token.
+        set bsm_type [string range [HTTP::header value X-Amzn-ErrorType] 0 63]
+        set bsm_aws_id [string range [HTTP::header value X-Amzn-RequestId] 0 63]
+        log local0.err "bigip-sm quickstart/public: AWS refused request $bsm_id: $bsm_type, AWS request $bsm_aws_id"
+        call bsm_refuse aws-refused $bsm_id keep-alive
+        return
+    }
     HTTP::header remove X-Gateway-Reason
     HTTP::header replace X-Request-Id $bsm_id
 }
