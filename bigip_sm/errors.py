@@ -35,7 +35,7 @@ class Problem:
     """One thing that is wrong in a user's file.
 
     ``file`` and ``line`` (from 1) say where, ``path`` is the dotted path of the value (``routes.chat.allow[0]``),
-    ``message`` says what is wrong and ``fix`` what would be right.
+    empty for the file as a whole; ``message`` says what is wrong and ``fix`` what would be right.
     """
 
     file: str
@@ -45,7 +45,8 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.path}: {self.message}; {self.fix}"
+        place = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}: {place}{self.message}; {self.fix}"
 
 
 class SpecError(BigipSmError):

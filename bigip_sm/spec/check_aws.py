@@ -1,0 +1,136 @@
+"""Rules about AWS: traffic stays on PrivateLink, and names, regions and partitions fit together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bigip_sm.errors import Problem
+from bigip_sm.spec.draft import Draft
+from bigip_sm.spec.model import UpstreamRegion
+from bigip_sm.spec.positions import Path, quoted
+
+# DNS name of an interface endpoint: vpce-<id>-<suffix>[-<zone>].<service>.<region>.vpce.<domain> (AWS PrivateLink
+# guide, "Access an AWS service using an interface VPC endpoint").
+_VPC_ENDPOINT = re.compile(
+    r"vpce-[a-z0-9-]+\.(?P<service>[a-z0-9.-]+)\.(?P<region>[a-z0-9-]+)\.vpce\.(?P<domain>amazonaws\.com(\.cn)?)"
+)
+_AWS_HOST = re.compile(r"(.+\.)?(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)")
+_SERVICE = "runtime.sagemaker"
+_SECRET_ARN = re.compile(r"arn:(?P<partition>[a-z-]+):secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,4})?-[a-z]+-[1-9]")
+
+
+def partition_of(region: str) -> str:
+    """Return the partition of a region: ``aws``, ``aws-cn``, ``aws-us-gov``, or an isolated one such as ``aws-iso``."""
+    for pattern, partition in (
+        (r"cn-", "aws-cn"),
+        (r"us-gov-", "aws-us-gov"),
+        (r"[a-z]{2}-(iso[a-z]?)-", r"aws-\1"),
+    ):
+        if match := re.match(pattern, region):
+            return match.expand(partition)
+    return "aws"
+
+
+def check_regions(draft: Draft) -> Iterator[Problem]:
+    """Regions of an upstream: each once, and each connected to over PrivateLink.
+
+    Nothing is said about the endpoint of a region with an unknown key: it may be just the misspelt one.
+    """
+    for upstream in draft.names("upstreams"):
+        seen: dict[str, int] = {}
+        for index in draft.items("upstreams", upstream, "regions"):
+            path = ("upstreams", upstream, "regions", index)
+            region = draft.text(*path, "name")
+            if region is None or not _REGION.fullmatch(region):
+                continue
+            if region in seen:
+                message = f"{region} is a region of this upstream already (regions[{seen[region]}])"
+                yield draft.problem((*path, "name"), message, "list each region once")
+            seen.setdefault(region, index)
+            if all(name in UpstreamRegion.model_fields for name in draft.names(*path)):
+                yield from _check_endpoint(draft, path, region)
+
+
+def _check_endpoint(draft: Draft, path: Path, region: str) -> Iterator[Problem]:
+    private = draft.boolean(*path, "private_dns", default=False)
+    host = draft.text(*path, "vpc_endpoint")
+    domain = "amazonaws.com.cn" if partition_of(region) == "aws-cn" else "amazonaws.com"
+    public = f"{_SERVICE}.{region}.{domain}"
+    example = f"vpce-0a1b2c3d4e5f60718-abcdefgh.{_SERVICE}.{region}.vpce.{domain}"
+    if host is None:
+        # What is written but is not text or a boolean has a problem of its own.
+        if not draft.has(*path, "vpc_endpoint") and draft.boolean(*path, "private_dns", default=False) is False:
+            message = f"without a VPC endpoint this would connect to the public host {public}"
+            fix = f"add vpc_endpoint: {example}; or private_dns: true where the public name resolves to the endpoint"
+            yield draft.problem(path, message, fix)
+        return
+    where = (*path, "vpc_endpoint")
+    if private:
+        message = "vpc_endpoint and private_dns: true name two places to connect to"
+        yield draft.problem(where, message, "keep vpc_endpoint, or remove it and keep private_dns: true")
+    endpoint = _VPC_ENDPOINT.fullmatch(host)
+    if endpoint is None:
+        if _AWS_HOST.fullmatch(host) and not private:
+            fix = f"write the endpoint's own name, such as {example}; or private_dns: true in place of vpc_endpoint"
+            yield draft.problem(where, f"{quoted(host)} is a public host of AWS, not a VPC endpoint", fix)
+        return
+    if endpoint["region"] != region:
+        message = f"this endpoint is in {endpoint['region']}, not in {region}"
+        yield draft.problem(where, message, f"write the name of an endpoint in {region}, or change the region's name")
+    elif endpoint["domain"] != domain:
+        yield draft.problem(
+            where, f"names in {region} do not end in {endpoint['domain']}", f"write {domain} at its end"
+        )
+    if endpoint["service"] != _SERVICE:
+        message = f"this endpoint is of the service {endpoint['service']}"
+        yield draft.problem(where, message, f"write the name of an endpoint of {_SERVICE}, such as {example}")
+
+
+def check_roles(draft: Draft) -> Iterator[Problem]:
+    """A role's partition must be that of every region it is used in; a secret's ARN must name the region asked."""
+    partitions: dict[str, str] = {}
+    for role in draft.names("roles"):
+        arn = draft.text("roles", role, "arn") or ""
+        if match := re.match(r"arn:(aws[a-z-]*):iam:", arn):
+            partitions[role] = match[1]
+    first_region: dict[str, str] = {}
+    for upstream in draft.names("upstreams"):
+        user = draft.text("upstreams", upstream, "role") or ""
+        for index in draft.items("upstreams", upstream, "regions"):
+            path = ("upstreams", upstream, "regions", index, "name")
+            region = draft.text(*path)
+            if region is not None and _REGION.fullmatch(region):
+                first_region.setdefault(user, region)
+                if user in partitions:
+                    yield from _fits(draft, path, region, user, partitions[user])
+    for role in draft.names("roles"):
+        place = ("roles", role, "source", "region")
+        region = draft.text(*place)
+        if region is not None and role in partitions and _REGION.fullmatch(region):
+            yield from _fits(draft, place, region, role, partitions[role])
+        yield from _check_secret(draft, role, region or first_region.get(role))
+
+
+def _fits(draft: Draft, path: Path, region: str, role: str, partition: str) -> Iterator[Problem]:
+    wanted = partition_of(region)
+    if wanted != partition:
+        message = f"{region} is in the partition {wanted}, but role {role} is in {partition}"
+        fix = f"use a region of {partition}, or a role in an account of {wanted}"
+        yield draft.problem(path, message, fix)
+
+
+def _check_secret(draft: Draft, role: str, region: str | None) -> Iterator[Problem]:
+    """Check an ARN in ``secret``: Secrets Manager finds a secret only in its own region."""
+    path = ("roles", role, "source", "secret")
+    secret = draft.text(*path) or ""
+    if not secret.startswith("arn:"):
+        return
+    match = _SECRET_ARN.fullmatch(secret)
+    if match is None:
+        fix = "write the secret's name, or arn:aws:secretsmanager:<region>:<account>:secret:<name>"
+        yield draft.problem(path, "this is not the ARN of a Secrets Manager secret", fix)
+    elif region is not None and match["region"] != region:
+        message = f"the secret is in {match['region']}, and would be asked for in {region}"
+        yield draft.problem(path, message, f"add region: {match['region']} to the source, or name another secret")
