@@ -1,0 +1,83 @@
+"""Fixtures that several parts share; its presence puts this folder on the path of every test.
+
+The only conftest.py: mypy cannot tell several modules of one name apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from background_loop import BackgroundLoop
+
+if TYPE_CHECKING:
+    from control_plane import EmulatedDevice
+    from emulated_aws import EmulatedAws
+    from gateway_kit import Gateway
+    from scripted_device import ScriptedDevice
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[BackgroundLoop]:
+    """An asyncio loop in a thread of its own, for servers that synchronous clients are tested against."""
+    loop = BackgroundLoop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def scripted(background: BackgroundLoop, tmp_path: Path) -> Iterator[ScriptedDevice]:
+    """A management interface whose answers the test writes."""
+    import scripted_device
+
+    device = scripted_device.start(background, tmp_path)
+    yield device
+    device.stop()
+
+
+@pytest.fixture
+def emulated(background: BackgroundLoop, tmp_path: Path) -> Iterator[EmulatedDevice]:
+    """An emulated BIG-IP, bare."""
+    from control_plane import EmulatedDevice
+
+    from bigip_sm.lab.pki import Authority
+
+    device = EmulatedDevice("bigip-a", background, tmp_path, Authority.create("Management CA"))
+    device.start()
+    yield device
+    device.stop()
+
+
+@pytest.fixture(scope="session")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The quickstart gateway, applied and rotated. Tests that change its state undo it."""
+    from gateway_kit import QUICKSTART, running_gateway
+
+    with running_gateway(QUICKSTART, tmp_path_factory.mktemp("quickstart")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def aws(background: BackgroundLoop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAws]:
+    """STS and Secrets Manager that verify signatures."""
+    from emulated_aws import EmulatedAws
+
+    cloud = EmulatedAws(background, tmp_path_factory.mktemp("aws"))
+    cloud.start()
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def as3_schema() -> Path:
+    """F5's AS3 schema. Without one the test is skipped, but in CI it fails."""
+    from bigip_sm.lint import find_schema
+
+    found = find_schema()
+    if found is None:
+        missing = "F5's AS3 schema is not on this machine: set BIGIP_SM_AS3_SCHEMA, or run: bigip-sm schema fetch"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    return found
