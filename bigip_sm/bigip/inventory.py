@@ -121,7 +121,7 @@ class Login:
     """A user, and the place of the password: relative file names are relative to ``folder``."""
 
     user: str
-    password: SecretRef = Field(repr=False)
+    password: SecretRef
     folder: Path
 
     def read_password(self, device: str, environment: Mapping[str, str] | None = None) -> str:
