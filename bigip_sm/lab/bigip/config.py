@@ -47,8 +47,11 @@ class Config:
 
     def below(self, folder: str) -> Iterator[Object]:
         """Every object whose full path begins with ``folder`` (``/T/``)."""
-        return (found for (_, path), found in sorted(self._objects.items(), key=lambda item: item[0][1])
-                if path.startswith(folder))
+        return (
+            found
+            for (_, path), found in sorted(self._objects.items(), key=lambda item: item[0][1])
+            if path.startswith(folder)
+        )
 
     def commit(self, *, put: Iterable[Object] = (), delete: Iterable[Object] = ()) -> tuple[Change, ...]:
         """Replace and remove objects in one step, then tell the subscribers. Checks are the caller's."""

@@ -17,6 +17,7 @@ class DataGroup:
     path: str
     type: Literal["string", "ip", "integer"]
     records: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,11 @@ class SslKey:
 
 @dataclass(frozen=True)
 class HttpsMonitor:
-    """An https monitor: sends ``send`` over TLS, the member is up if the answer contains ``receive``."""
+    """An https monitor: sends ``send`` over TLS, the member is up if the answer contains ``receive``.
+
+    Both as TMOS stores them: line ends are the four characters backslash-r-backslash-n, ``receive`` is a regular
+    expression.
+    """
 
     path: str
     send: str
@@ -76,6 +81,7 @@ class Pool:
     members: tuple[PoolMember, ...]
     monitors: tuple[str, ...]
     mode: str = "round-robin"
+    reselect_tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,7 @@ class ServerSsl:
     ca_file: str | None
     minimum_version: Literal["1.0", "1.1", "1.2", "1.3"]
     maximum_version: Literal["1.2", "1.3"]
+    sni_default: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""Pool and Monitor as objects of the device.
+
+Nodes are named ``/T/<address>``, ``/T/<name>`` or ``/T/<fqdnPrefix><hostname>`` (AS3's ``src/lib/map_as3.js``);
+the clash of one FQDN in two tenants is that of ``src/lib/tag/nodeTag.js``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from bigip_sm.lab.bigip.as3 import classes
+from bigip_sm.lab.bigip.as3.invalid import invalid, lab_gap
+from bigip_sm.lab.bigip.as3.scope import Item, Scope
+from bigip_sm.lab.bigip.as3.text import monitor_text
+from bigip_sm.lab.bigip.objects import HttpsMonitor, Object, Pool, PoolMember, ServerSsl
+from bigip_sm.lab.bigip.replies import Json
+
+_SEND = "HEAD / HTTP/1.0\\r\\n\\r\\n"
+_RECEIVE = "HTTP/1."
+
+
+def pool(scope: Scope, item: Item) -> list[Object]:
+    """The pool of a Pool item."""
+    members: list[PoolMember] = []
+    for index, body in enumerate(item.body.get("members", [])):
+        where = f"{item.path}/members/{index}"
+        classes.POOL_MEMBER.check(where, body)
+        if body.get("enable", True):
+            members += _members(scope, item, where, body)
+    if len({(member.node, member.port) for member in members}) != len(members):
+        raise invalid(f"{item.path}/members", "has duplicate members")
+    monitors = tuple(_monitor(scope, item, value) for value in item.body.get("monitors", []))
+    mode, tries = item.body.get("loadBalancingMode", "round-robin"), item.body.get("reselectTries", 0)
+    return [Pool(item.path, tuple(members), monitors, mode, tries)]
+
+
+def _members(scope: Scope, item: Item, where: str, body: Json) -> Iterator[PoolMember]:
+    port, group = body["servicePort"], body.get("priorityGroup", 0)
+    if body.get("addressDiscovery", "static") == "fqdn":
+        if "hostname" not in body:
+            raise invalid(where, "should have required property 'hostname'")
+        host = body["hostname"]
+        node = f"/{item.tenant}/{body.get('fqdnPrefix', '')}{host}"
+        _refuse_clash(scope, item, where, host, node)
+        yield PoolMember(host, port, True, body.get("autoPopulate", False), node, priority_group=group)
+        return
+    for name, address in _static(where, body):
+        yield PoolMember(address, port, False, node=f"/{item.tenant}/{name}", priority_group=group)
+
+
+def _static(where: str, body: Json) -> Iterator[tuple[str, str]]:
+    """Node name and address of every static member."""
+    entries: list[tuple[Any, Any]] = [(address, address) for address in body.get("serverAddresses", [])]
+    for server in body.get("servers", []):
+        if not isinstance(server, dict) or not {"name", "address"} <= set(server):
+            raise invalid(f"{where}/servers", "should have required properties 'name' and 'address'")
+        entries.append((server["name"], server["address"]))
+    for name, address in entries:
+        try:
+            yield str(name), str(ip_address(address))
+        except ValueError:
+            raise lab_gap(where, f"the address {address!r} is") from None
+
+
+def _refuse_clash(scope: Scope, item: Item, where: str, host: str, node: str) -> None:
+    """The same FQDN node in another tenant: two nodes cannot both own its ephemeral addresses."""
+    for other in scope.config.all(Pool):
+        tenant = other.path.split("/")[1]
+        for member in other.members if tenant != item.tenant else ():
+            if member.fqdn and member.host == host and member.node.rpartition("/")[2] == node.rpartition("/")[2]:
+                message = f"pool member {where} fqdn hostname {host} conflicts with bigip fqdn node {member.node}"
+                raise invalid(f"{item.path}/members", message)
+
+
+def _monitor(scope: Scope, item: Item, value: Any) -> str:
+    if isinstance(value, str):
+        raise lab_gap(f"{item.path}/monitors", f"the built-in monitor {value!r} is")
+    return scope.reference(item, "monitors", value, HttpsMonitor, "Monitor")
+
+
+def monitor(scope: Scope, item: Item) -> list[Object]:
+    """The https monitor of a Monitor item."""
+    body = item.body
+    profile = None
+    if "clientTLS" in body:
+        profile = scope.reference(item, "clientTLS", body["clientTLS"], ServerSsl, "TLS_Client")
+    made = HttpsMonitor(
+        item.path,
+        send=monitor_text(body.get("send", _SEND), f"{item.path}/send"),
+        receive=monitor_text(body.get("receive", _RECEIVE), f"{item.path}/receive"),
+        interval=body.get("interval", 5),
+        timeout=body.get("timeout", 16),
+        server_ssl=profile,
+    )
+    return [made]

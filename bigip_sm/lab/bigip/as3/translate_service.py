@@ -1,0 +1,100 @@
+"""Service_HTTPS as virtual servers.
+
+One virtual server per address: ``<name>``, ``<name>-1-``, ``<name>-2-`` (AS3's ``src/lib/map_as3.js``).
+``serverTLS`` is the client-ssl profile and ``clientTLS`` the server-ssl profile.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+from bigip_sm.lab.bigip import builtin
+from bigip_sm.lab.bigip.as3.invalid import invalid, lab_gap
+from bigip_sm.lab.bigip.as3.scope import Item, Scope
+from bigip_sm.lab.bigip.objects import (
+    ClientSsl,
+    HttpProfile,
+    Object,
+    OneConnect,
+    Pool,
+    Rule,
+    ServerSsl,
+    TcpProfile,
+    VirtualServer,
+)
+
+
+def service_https(scope: Scope, item: Item) -> list[Object]:
+    """The virtual servers of a Service_HTTPS item; none when it is not enabled."""
+    body = item.body
+    if not body.get("enable", True):
+        return []
+    rules = [scope.reference(item, "iRules", value, Rule, "iRule") for value in body.get("iRules", [])]
+    client, server = _tcp(scope, item)
+    client_ssl = _many(scope, item, "serverTLS", ClientSsl, "TLS_Server")
+    if len(client_ssl) > 1:
+        raise lab_gap(f"{item.path}/serverTLS", "more than one TLS_Server is")
+    shared: dict[str, Any] = {
+        "port": body.get("virtualPort", 443),
+        "rules": tuple(rules),
+        "pool": scope.reference(item, "pool", body["pool"], Pool, "Pool") if "pool" in body else None,
+        "client_ssl": client_ssl[0] if client_ssl else None,
+        "server_ssl": _many(scope, item, "clientTLS", ServerSsl, "TLS_Client"),
+        "http": _or_basic(scope, item, "profileHTTP", builtin.HTTP.path, HttpProfile, "HTTP_Profile"),
+        "tcp_client": client,
+        "tcp_server": server,
+        "one_connect": None,
+        "enabled": body.get("adminState", "enable") == "enable",
+    }
+    if "profileMultiplex" in body:
+        basic = builtin.ONE_CONNECT.path
+        shared["one_connect"] = _or_basic(scope, item, "profileMultiplex", basic, OneConnect, "Multiplex_Profile")
+    names = [item.path, *(f"{item.path}-{number}-" for number in range(1, len(body["virtualAddresses"])))]
+    return [VirtualServer(name, address, **shared) for name, address in zip(names, _addresses(item), strict=True)]
+
+
+def _addresses(item: Item) -> list[str]:
+    values = item.body["virtualAddresses"]
+    where = f"{item.path}/virtualAddresses"
+    if not values:
+        raise invalid(where, "should NOT have fewer than 1 items")
+    found = []
+    for index, value in enumerate(values):
+        try:
+            address = ip_address(value)
+        except ValueError:
+            raise lab_gap(f"{where}/{index}", f"{value!r} is") from None
+        if address.is_unspecified or address.is_multicast:
+            raise lab_gap(f"{where}/{index}", f"{value!r} is")
+        found.append(str(address))
+    return found
+
+
+def _or_basic(scope: Scope, item: Item, name: str, basic: str, kind: type, as3_class: str) -> str:
+    value = item.body.get(name, "basic")
+    return basic if value == "basic" else scope.reference(item, name, value, kind, as3_class)
+
+
+def _many(scope: Scope, item: Item, name: str, kind: type, as3_class: str) -> tuple[str, ...]:
+    """A property that refers to one profile or to an array of them."""
+    value = item.body.get(name, [])
+    values = value if isinstance(value, list) else [value]
+    return tuple(scope.reference(item, name, each, kind, as3_class) for each in values)
+
+
+def _tcp(scope: Scope, item: Item) -> tuple[str, str]:
+    """The TCP profiles towards the callers and towards the pool members."""
+    value = item.body.get("profileTCP", "normal")
+    if isinstance(value, dict) and {"ingress", "egress"} == set(value):
+        return _one_tcp(scope, item, value["ingress"]), _one_tcp(scope, item, value["egress"])
+    one = _one_tcp(scope, item, value)
+    return one, one
+
+
+def _one_tcp(scope: Scope, item: Item, value: Any) -> str:
+    if isinstance(value, str):
+        if value not in builtin.TCP:
+            raise invalid(f"{item.path}/profileTCP", "should be equal to one of the allowed values")
+        return builtin.TCP[value].path
+    return scope.reference(item, "profileTCP", value, TcpProfile, "TCP_Profile")
