@@ -1,0 +1,183 @@
+"""Pools: the choice of a member, failures, monitors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from gateway_bench import BACKEND, POOL, SERVER_SSL, VIRTUAL, Bench, bench, certificates, scenario
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigip_sm.lab.bigip.objects import HttpsMonitor, Pool, PoolMember
+from bigip_sm.lab.http import HttpsServer, Request, Response
+from bigip_sm.lab.pki import server_context
+from bigip_sm.lab.tmm.pools import PoolState, matches
+
+DEAD = PoolMember("dead.example.com", 443, True)
+ALIVE = POOL.members[0]
+SPARE = PoolMember("spare.example.com", 443, True)
+MONITOR = HttpsMonitor("/T/A/monitor", "GET /alive HTTP/1.0\r\n\r\n", "HTTP/1[.]1 [1-5]", 1, 1, "/T/A/tls_backend")
+FAILED = """
+    when LB_FAILED { HTTP::respond 503 content "failed [LB::server addr]" X-Gateway-Reason upstream-unreachable }
+"""
+
+
+def pool(*members: PoolMember, path: str = "/T/A/pool", monitored: bool = False) -> Pool:
+    return Pool(path, members, ("/T/A/monitor",) if monitored else ())
+
+
+NAMELESS = replace(SERVER_SSL, server_name=None, authenticate_name=None)  # so that every backend here will do
+
+
+@contextlib.asynccontextmanager
+async def another_backend(b: Bench, host: str, body: bytes) -> AsyncIterator[None]:
+    async def answer(_: Request) -> Response:
+        return Response(200, [], body)
+
+    server = HttpsServer(answer, server_context(certificates().backend))
+    b.network.publish(host, 443, await server.start())
+    b.config.commit(put=[NAMELESS])
+    await b.plane.settled()
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize(
+    "members", [(DEAD,), (), (replace(ALIVE, enabled=False),)], ids=["refused", "none", "disabled"]
+)
+def test_lb_failed_can_answer(members: tuple[PoolMember, ...]) -> None:
+    @scenario
+    async def check() -> None:
+        async with bench(FAILED, objects=[pool(*members)]) as b, b.connect() as client:
+            for _ in range(2):
+                reply = await client.get()
+                assert (reply.status, reply.header("X-Gateway-Reason")) == (503, "upstream-unreachable")
+                assert reply.body == (b"failed dead.example.com" if members == (DEAD,) else b"failed ")
+
+    check()
+
+
+@scenario
+async def test_lb_failed_without_an_answer_resets() -> None:
+    async with bench(objects=[pool(DEAD)]) as b:
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await b.get()
+        assert "dead.example.com:443" in b.log[0]
+
+
+@scenario
+async def test_a_virtual_server_without_a_pool_fails_to_balance() -> None:
+    async with bench(FAILED, virtual=replace(VIRTUAL, pool=None)) as b:
+        assert (await b.get()).status == 503
+
+
+@scenario
+async def test_the_pool_command_chooses_and_stays_chosen() -> None:
+    rule = """
+        when HTTP_REQUEST { if {[HTTP::query] ne ""} { pool [HTTP::query] } }
+        when LB_SELECTED { HTTP::header insert X-Pool [LB::server pool] X-Server [LB::server] }
+    """
+    async with (
+        bench(rule, objects=[pool(SPARE, path="/T/A/spare")]) as b,
+        another_backend(b, SPARE.host, b"spare"),
+        b.connect() as client,
+    ):
+        assert (await client.get("/")).body == b""
+        assert (await client.get("/?spare")).body == b"spare"
+        assert (await client.get("/")).body == b"spare"
+        assert (await client.get("/?/T/A/pool")).body == b""
+        assert b.seen[0].header("X-Pool") == "/T/A/pool"
+        assert b.seen[0].header("X-Server") == "/T/A/pool backend.example.com 443"
+
+
+@scenario
+async def test_an_unknown_pool_is_a_runtime_error() -> None:
+    async with bench("when HTTP_REQUEST { catch { pool no[HTTP::method] } why; HTTP::respond 200 content $why }") as b:
+        assert (await b.get()).body == b"no such pool noGET"
+
+
+@scenario
+async def test_members_take_turns_and_priority_groups_come_first() -> None:
+    async with bench(objects=[pool(ALIVE, SPARE)]) as b, another_backend(b, SPARE.host, b"spare"):
+        assert [(await b.get()).body for _ in range(4)] == [b"", b"spare", b"", b"spare"]
+        b.config.commit(put=[pool(replace(ALIVE, priority_group=5), SPARE)])
+        await b.plane.settled()
+        assert [(await b.get()).body for _ in range(3)] == [b"", b"", b""]
+
+
+@scenario
+async def test_monitors_probe_at_once_over_tls_and_decide_who_is_available() -> None:
+    rule = "when HTTP_REQUEST { HTTP::respond 200 content [active_members /T/A/pool] }"
+    async with bench(rule, objects=[MONITOR, pool(ALIVE, DEAD, monitored=True)]) as b:
+        assert b.plane.member_states("/T/A/pool") == {"backend.example.com:443": "up", "dead.example.com:443": "down"}
+        assert (await b.get()).body == b"1"
+        assert b.seen[0].path == "/alive"
+        assert b.seen[0].sni == BACKEND[0]
+        assert b.plane.member_states("/T/A/nowhere") == {}
+
+
+@scenario
+async def test_a_member_that_dies_is_down_after_the_timeout_and_comes_back() -> None:
+    quick = replace(MONITOR, interval=1, timeout=2)
+    async with bench(objects=[quick, pool(ALIVE, monitored=True)]) as b:
+        address = b.network.resolve(*BACKEND)
+        b.network.withdraw(*BACKEND)
+        await until(b, "down")
+        b.network.publish(*BACKEND, address[1])
+        await until(b, "up")
+
+
+async def until(b: Bench, state: str) -> None:
+    while b.plane.member_states("/T/A/pool") != {"backend.example.com:443": state}:
+        await asyncio.sleep(0.05)
+
+
+@scenario
+async def test_a_monitor_that_gets_another_answer_fails() -> None:
+    async with bench(objects=[replace(MONITOR, receive="HTTP/1.1 200 NO"), pool(ALIVE, monitored=True)]) as b:
+        assert b.plane.member_states("/T/A/pool") == {"backend.example.com:443": "down"}
+
+
+@scenario
+async def test_a_monitor_verifies_like_its_server_ssl_profile() -> None:
+    strict = replace(SERVER_SSL, path="/T/A/strict", server_name="other", authenticate_name="other")
+    async with bench(objects=[strict, replace(MONITOR, server_ssl="/T/A/strict"), pool(ALIVE, monitored=True)]) as b:
+        assert b.plane.member_states("/T/A/pool") == {"backend.example.com:443": "down"}
+        b.config.commit(put=[replace(MONITOR, server_ssl=None)])
+        await b.plane.settled()
+        assert b.plane.member_states("/T/A/pool") == {"backend.example.com:443": "up"}
+
+
+@scenario
+async def test_members_that_stay_keep_their_state_when_the_pool_changes() -> None:
+    async with bench(objects=[MONITOR, pool(ALIVE, monitored=True)]) as b:
+        b.config.commit(put=[pool(ALIVE, DEAD, monitored=True)])
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert b.plane.member_states("/T/A/pool")["backend.example.com:443"] == "up"
+        await b.plane.settled()
+        assert b.plane.member_states("/T/A/pool")["dead.example.com:443"] == "down"
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=6))
+def test_every_available_member_of_the_best_group_gets_the_same_share(groups: list[int]) -> None:
+    members = tuple(PoolMember(f"m{index}", 443, True, priority_group=group) for index, group in enumerate(groups))
+    state = PoolState(pool(*members))
+    chosen = [state.choose() for _ in range(len(members) * 6)]
+    best = [member for member in members if member.priority_group == max(groups)]
+    assert set(chosen) == set(best)
+    counts = [chosen.count(member) for member in best]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_receive_strings_are_patterns_and_a_broken_one_is_text() -> None:
+    assert matches("HTTP/1\\.(0|1) 2", b"HTTP/1.1 200 OK")
+    assert matches("", b"anything")
+    assert matches("a(b", b"xa(by")
+    assert not matches("a(b", b"ab")
