@@ -66,9 +66,13 @@ class Step(Generic[S]):
     run: Callable[[S, Findings], None]
 
 
-def run_steps(steps: Sequence[Step[S]], stage: S) -> Iterator[Result]:
-    """Run the steps in order, yielding each result as it is there. Stops after a step that is not verified."""
+def run_steps(steps: Sequence[Step[S]], stage: S, announce: Callable[[str], None]) -> Iterator[Result]:
+    """Run the steps in order, yielding each result as it is there. Stops after a step that is not verified.
+
+    ``announce`` is called with the title of each step before it runs.
+    """
     for step in steps:
+        announce(step.title)
         findings = Findings()
         error = None
         started = time.perf_counter()
@@ -76,9 +80,7 @@ def run_steps(steps: Sequence[Step[S]], stage: S) -> Iterator[Result]:
             step.run(stage, findings)
         except (BigipSmError, OSError) as reason:
             error = f"{type(reason).__name__}: {reason}"
-        result = Result(
-            step.title, tuple(findings.checks), tuple(findings.notes), error, time.perf_counter() - started
-        )
+        result = Result(step.title, tuple(findings.checks), tuple(findings.notes), error, time.perf_counter() - started)
         yield result
         if not result.verified:
             return

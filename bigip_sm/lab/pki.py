@@ -58,9 +58,7 @@ class Authority:
         certificate = builder.sign(key, hashes.SHA256())
         return cls(_pem(certificate), certificate, key)
 
-    def issue(
-        self, common_name: str, *, hosts: Sequence[str] = (), client: bool = False, days: int = 30
-    ) -> Issued:
+    def issue(self, common_name: str, *, hosts: Sequence[str] = (), client: bool = False, days: int = 30) -> Issued:
         """Issue a certificate for a TLS server, or with ``client`` for a TLS client.
 
         ``hosts`` are its subject alternative names: DNS names or IP addresses. A negative ``days`` makes a

@@ -13,9 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from bigip_sm.lab.pki import Authority, Issued, client_context, server_context
 
 
-def handshake(
-    server: ssl.SSLContext, client: ssl.SSLContext, host: str
-) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> tuple[ssl.SSLObject, ssl.SSLObject]:
     """Run a TLS handshake in memory; raises what the side that refuses raises."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     left = client.wrap_bio(to_client, to_server, server_hostname=host)
@@ -80,9 +78,7 @@ def test_client_certificate_reaches_the_server(authority: Authority, issued: Iss
     assert dict(seen.getpeercert() or {})["subject"] == ((("commonName", "alice"),),)
 
 
-def test_server_certificate_does_not_serve_as_client_certificate(
-    authority: Authority, issued: Issued
-) -> None:
+def test_server_certificate_does_not_serve_as_client_certificate(authority: Authority, issued: Issued) -> None:
     server = server_context(issued)
     server.verify_mode = ssl.CERT_REQUIRED
     server.load_verify_locations(cadata=authority.certificate_pem)

@@ -1,0 +1,145 @@
+"""``bigip-sm lab``: an emulated BIG-IP and an emulated AWS for a gateway.yaml, on this machine."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bigip_sm.commands.options import read_spec
+from bigip_sm.console import output_option, print_json, progress
+from bigip_sm.errors import LabError
+
+if TYPE_CHECKING:
+    from bigip_sm.demo.stage import Stage
+    from bigip_sm.lab.lab import Lab
+    from bigip_sm.spec.model import Route, Spec
+
+BODIES = {
+    "sagemaker": '{"instances": [[1, 2, 3]]}',
+    "sagemaker-openai": '{"model": "", "messages": [{"role": "user", "content": "Hello"}]}',
+}
+"""A request body for each kind of upstream."""
+
+
+@click.group("lab", short_help="Run an emulated BIG-IP and an emulated AWS on this machine.")
+def command() -> None:
+    """Run an emulated BIG-IP and an emulated AWS on this machine."""
+
+
+@command.command("up")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@output_option
+def up(file: Path, output: str) -> None:
+    """Start a lab for FILE, a gateway.yaml, and keep it running until Ctrl-C.
+
+    FILE is applied to an emulated BIG-IP, the rotator brings credentials from an emulated AWS, and what to call is
+    printed: addresses, a CA file, and a curl line for each route, to be pasted into another terminal. Everything
+    listens on 127.0.0.1 only. Certificates and passwords are made anew, lie in a temporary directory, and go with it.
+
+    \b
+    Examples:
+      bigip-sm lab up declarations/quickstart/gateway.yaml
+      bigip-sm lab up gateway.yaml --output json
+    """
+    from bigip_sm.commands.apply import checked
+    from bigip_sm.demo.stage import Stage
+    from bigip_sm.lint import find_schema
+
+    # A service manager's signal ends the start-up as Ctrl-C does, so that nothing is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    spec = read_spec(file)
+    checked(spec)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bigip-sm-lab-")))
+        stage = Stage(file, folder, find_schema(), stack)
+        progress("starting the emulated BIG-IP and the emulated AWS ...")
+        lab = stage.lab
+        progress(f"applying {file} ...")
+        stage.apply()
+        progress("rotating credentials into it ...")
+        _rotate(stage)
+        # From here on a signal ends the lab in order, and a second one does not disturb that.
+        over = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: over.set())
+        describe(lab, spec, output)
+        over.wait()
+        progress("ending the lab ...")
+
+
+def _rotate(stage: Stage) -> None:
+    """Run the rotator once. Raises LabError with its reasons if not every credential is in place."""
+    code, report = stage.rotate()
+    if code != 0:
+        reasons = [str(one.get("reason") or one.get("message")) for one in report.get("results") or report["problems"]]
+        raise LabError(f"the rotator ended with exit code {code}: {'; '.join(reasons)}")
+
+
+def describe(lab: Lab, spec: Spec, output: str) -> None:
+    """Print where everything is, and a line to paste for each route."""
+    listeners = {name: "{}:{}".format(*lab.listener(name)) for name in spec.listeners}
+    calls = {name: shlex.join(call) for name, call in curl_calls(lab, spec)}
+    if output == "json":
+        print_json(
+            {
+                "listeners": listeners,
+                "management": lab.management,
+                "ca": str(lab.ca_file),
+                "devices": str(lab.devices_file),
+                "calls": calls,
+            }
+        )
+    else:
+        for name, address in listeners.items():
+            hosts = ", ".join(spec.listeners[name].hostnames)
+            click.echo(f"listener {name}   {address}   ({hosts})")
+        click.echo(f"management   {lab.management}")
+        click.echo(f"CA file   {lab.ca_file}")
+        click.echo(f"devices.yaml   {lab.devices_file}")
+        for name, call in calls.items():
+            click.echo(f"\n# route {name}\n{call}")
+        click.echo("\nCtrl-C ends the lab.")
+    sys.stdout.flush()
+
+
+def curl_calls(lab: Lab, spec: Spec) -> Iterator[tuple[str, list[str]]]:
+    """(route, curl command) of every route that a client certificate opens."""
+    for name, route in spec.routes.items():
+        subject = certificate_subject(spec, route)
+        if subject is None:
+            continue
+        listener = spec.listeners[route.listener]
+        host = listener.hostnames[0]
+        address, port = lab.listener(route.listener)
+        client = lab.client(subject)
+        method = "POST" if "POST" in route.match.methods else route.match.methods[0]
+        call = ["curl", "--noproxy", "*", "--cacert", str(lab.ca_file)]
+        call += ["--cert", str(client.certificate), "--key", str(client.key)]
+        call += ["--connect-to", f"{host}:{listener.port}:{address}:{port}"]
+        if method in ("POST", "PUT", "PATCH"):
+            call += ["-H", "Content-Type: application/json", "-d", BODIES[spec.upstreams[route.upstream].kind]]
+        if method != "POST":
+            call += ["--head"] if method == "HEAD" else ["-X", method]
+        path = route.match.path.replace("*", "anything")
+        suffix = "" if listener.port == 443 else f":{listener.port}"
+        yield name, [*call, f"https://{host}{suffix}{path}"]
+
+
+def certificate_subject(spec: Spec, route: Route) -> str | None:
+    """A subject of a client certificate that ``route`` allows, or ``None`` if it allows none."""
+    from bigip_sm.lab.seed import ANYBODY
+
+    for entry in route.allow:
+        identity, _, subject = entry.partition(":")
+        if spec.identities[identity].type == "client-certificate":
+            return ANYBODY if subject == "*" else subject
+    return None
