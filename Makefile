@@ -1,0 +1,70 @@
+# Everything a contributor does, one target each. `make` alone prints this list.
+# PYTHON=python3.12 make setup     chooses the Python that the virtual environment is made with.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+PYTHON ?=
+JOBS ?= 2
+BIN := .venv/bin
+STAMP := .venv/.stamp
+CODE := bigip_sm rotator tests benchmarks
+
+# Tests change directory, so a path that is relative to here is made absolute once.
+ifneq ($(strip $(BIGIP_SM_AS3_SCHEMA)),)
+override BIGIP_SM_AS3_SCHEMA := $(abspath $(BIGIP_SM_AS3_SCHEMA))
+export BIGIP_SM_AS3_SCHEMA
+endif
+
+.PHONY: help
+help:  ## Show this list
+	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nEach target does its own set-up first: a virtual environment in .venv, and the install into it.\n'
+
+.PHONY: setup
+setup: $(STAMP)  ## Make .venv and install the project with its lab and its development tools
+
+$(STAMP): setup.cfg pyproject.toml
+	@PYTHON="$(PYTHON)" sh .ci/setup
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP)  ## Run the main job on loopback, from gateway.yaml to a signed answer
+	@$(BIN)/bigip-sm demo
+
+.PHONY: test
+test: $(STAMP) schema-if-ci lint  ## Check style and types, then run all tests
+	@echo "==> tests, $(JOBS) at a time (JOBS=n changes that)"
+	@$(BIN)/pytest -q -n $(JOBS)
+
+.PHONY: lint
+lint: $(STAMP)  ## Check style (ruff) and types (mypy --strict)
+	@echo "==> ruff"
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@echo "==> mypy"
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP)  ## Put the code into the one style and mend what ruff can mend
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+.PHONY: docs
+docs: $(STAMP)  ## Write the reference pages that are made from the code
+	@$(BIN)/python tests/generated_pages.py
+
+.PHONY: clean
+clean:  ## Remove everything that a run leaves behind, .venv included
+	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Tests that need F5's AS3 schema skip without it and say why. In CI that would hide a failure.
+.PHONY: schema-if-ci
+schema-if-ci:
+	@if [ -n "$$BIGIP_SM_AS3_SCHEMA" ] && [ ! -r "$$BIGIP_SM_AS3_SCHEMA" ]; then \
+		echo "error: BIGIP_SM_AS3_SCHEMA names $$BIGIP_SM_AS3_SCHEMA, which cannot be read" >&2; exit 1; \
+	elif [ -n "$$CI" ] && [ "$$CI" != false ] && [ -z "$$BIGIP_SM_AS3_SCHEMA" ]; then \
+		echo "error: in CI the schema tests must run: set BIGIP_SM_AS3_SCHEMA to F5's as3-schema-3.56.0.json" >&2; exit 1; \
+	fi
