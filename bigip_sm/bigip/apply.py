@@ -136,6 +136,17 @@ def prepare(device: Device, steps: Sequence[Step]) -> None:
                 raise
 
 
+def prepared(device: Device, as3: As3Client, spec: Spec, declaration: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Make what the declaration needs, on one device; returns what was done. Raises DeviceError as ``plan`` does.
+
+    Units of a device group are all prepared before any of them gets the declaration: config sync may carry the iRule
+    to the others at once, and there it must find the data groups that it names.
+    """
+    steps = plan(spec, declaration, observe(device, as3, spec))
+    prepare(device, steps)
+    return steps
+
+
 def apply(
     device: Device, as3: As3Client, spec: Spec, declaration: Mapping[str, Any], *, dry_run: bool = False
 ) -> Applied:
@@ -143,9 +154,10 @@ def apply(
 
     Raises DeviceError (see ``plan`` for when it refuses) and DeclarationError.
     """
-    steps = plan(spec, declaration, observe(device, as3, spec))
-    if not dry_run:
-        prepare(device, steps)
+    if dry_run:
+        steps = plan(spec, declaration, observe(device, as3, spec))
+    else:
+        steps = prepared(device, as3, spec, declaration)
     return Applied(device.name, steps, as3.declare(declaration, dry_run=dry_run))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from bigip_sm.errors import DeviceError, RenderError
 
 if TYPE_CHECKING:
     from bigip_sm.bigip.apply import Applied
+    from bigip_sm.bigip.icontrol import IControl
     from bigip_sm.bigip.inventory import DeviceEntry
     from bigip_sm.render import Rendered
     from bigip_sm.spec.model import Spec
@@ -42,7 +43,8 @@ def command(
 
     First the partition bigip_sm and an empty data group for the credentials of each role are made; they are kept if
     they exist, with the credentials in them. Then AS3 gets the declaration. Applying the same file again changes
-    nothing. Devices are done one after the other; after the first one that fails the rest are left alone.
+    nothing. All devices are made ready before the first one gets the declaration, so that config sync finds the data
+    groups wherever it carries the iRule. After the first device that fails the rest are left alone.
 
     Exit code 0: every device is as gateway.yaml says (or, with --dry-run, could be made so), 1: not.
 
@@ -94,10 +96,14 @@ def checked(spec: Spec) -> Rendered:
 
 
 class Report:
-    """What came of each device, in order: an ``Applied``, an error, or nothing if it was not tried."""
+    """What came of each device, in order: an ``Applied``, an error, or nothing if it was not tried.
+
+    ``prepared`` names the devices that have what the declaration needs.
+    """
 
     def __init__(self, entries: Sequence[DeviceEntry], *, dry_run: bool) -> None:
         self.dry_run = dry_run
+        self.prepared: set[str] = set()
         self.results: dict[str, Applied | DeviceError | None] = {entry.name: None for entry in entries}
 
     @property
@@ -116,7 +122,7 @@ class Report:
     def end(self, ctx: click.Context, output: str) -> None:
         """Print the report and leave with its exit code."""
         if output == "json":
-            devices = [_document(name, result) for name, result in self.results.items()]
+            devices = [_document(name, result, self._untried(name)) for name, result in self.results.items()]
             print_json({"ok": self.ok, "dry_run": self.dry_run, "changed": self.changed, "devices": devices})
         else:
             self.print_text()
@@ -126,11 +132,14 @@ class Report:
         if not self.ok:
             ctx.exit(1)
 
+    def _untried(self, name: str) -> str:
+        return "prepared" if name in self.prepared else "not tried"
+
     def print_text(self) -> None:
         """One line for each device and one for each thing done to it."""
         for name, result in self.results.items():
             if result is None:
-                click.echo(f"{name}: not tried")
+                click.echo(f"{name}: {self._untried(name)}")
             elif isinstance(result, DeviceError):
                 click.echo(f"{name}: failed")
             elif not result.changed:
@@ -145,26 +154,49 @@ class Report:
 
 
 def run(spec: Spec, rendered: Rendered, entries: Sequence[DeviceEntry], *, dry_run: bool) -> Report:
-    """Apply to one device after the other; the first one that fails is the last one tried."""
-    from bigip_sm.bigip.apply import apply
+    """Look at each device with a dry run; otherwise prepare all of them, then declare on one after the other."""
+    from bigip_sm.bigip.apply import Applied, apply, prepared
     from bigip_sm.bigip.as3 import As3Client
 
     report = Report(entries, dry_run=dry_run)
-    for entry in entries:
-        progress(f"{entry.name}: {'looking' if dry_run else 'applying'} ...")
-        try:
-            with entry.connect("administrator") as device:
-                as3 = As3Client(device.session)
-                report.results[entry.name] = apply(device, as3, spec, rendered.declaration, dry_run=dry_run)
-        except DeviceError as error:
-            report.results[entry.name] = error
-            break
+    declaration = rendered.declaration
+    steps = {}
+
+    def look(device: IControl) -> Applied:
+        return apply(device, As3Client(device.session), spec, declaration, dry_run=True)
+
+    def make_ready(device: IControl) -> None:
+        steps[device.name] = prepared(device, As3Client(device.session), spec, declaration)
+        report.prepared.add(device.name)
+
+    def declare(device: IControl) -> Applied:
+        return Applied(device.name, steps[device.name], As3Client(device.session).declare(declaration))
+
+    if dry_run:
+        _each(entries, report, "looking", look)
+    elif _each(entries, report, "preparing", make_ready):
+        _each(entries, report, "applying", declare)
     return report
 
 
-def _document(name: str, result: Applied | DeviceError | None) -> dict[str, Any]:
+def _each(
+    entries: Sequence[DeviceEntry], report: Report, doing: str, work: Callable[[IControl], Applied | None]
+) -> bool:
+    """Do ``work`` on one device after the other until one fails; whether none did. What comes of it is reported."""
+    for entry in entries:
+        progress(f"{entry.name}: {doing} ...")
+        try:
+            with entry.connect("administrator") as device:
+                report.results[entry.name] = work(device)
+        except DeviceError as error:
+            report.results[entry.name] = error
+            return False
+    return True
+
+
+def _document(name: str, result: Applied | DeviceError | None, untried: str) -> dict[str, Any]:
     if result is None:
-        return {"device": name, "status": "not tried"}
+        return {"device": name, "status": untried}
     if isinstance(result, DeviceError):
         return {"device": name, "status": "failed", "error": str(result)}
     return {
