@@ -157,8 +157,9 @@ def test_handlers() -> None:
 
 
 def test_layout() -> None:
-    assert broken(f"    set x {'a' * 111}") == ["R022:2"]
-    assert broken(f"    set x {'a' * 110}") == []
+    assert broken(f"    set x 1; set y {'a' * 102}") == ["R022:2"]
+    assert broken(f"    set x 1; set y {'a' * 101}") == []
+    assert broken(f"    set x {'a' * 200}") == [], "one command cannot be broken: AS3 joins continuation lines"
     assert [finding.rule for finding in lint_irule("proc a {} {\n}", "rule")] == ["BSM-R022"]
 
 
