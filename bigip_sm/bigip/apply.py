@@ -154,10 +154,9 @@ def apply(
 
     Raises DeviceError (see ``plan`` for when it refuses) and DeclarationError.
     """
-    if dry_run:
-        steps = plan(spec, declaration, observe(device, as3, spec))
-    else:
-        steps = prepared(device, as3, spec, declaration)
+    steps = plan(spec, declaration, observe(device, as3, spec))
+    if not dry_run:
+        prepare(device, steps)
     return Applied(device.name, steps, as3.declare(declaration, dry_run=dry_run))
 
 
