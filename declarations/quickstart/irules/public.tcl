@@ -240,8 +240,10 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
     set fields [split $record |]
     set count [llength $fields]
     set not_after ""
-    if {$scheme eq "sigv4" && $count == 5 && [regexp -- {^[0-9a-f]{64}$} [lindex $fields 2]]} {
-        set not_after [lindex $fields 3]
+    if {$scheme eq "sigv4" && $count == 5 && [string length [lindex $fields 2]] == 64} {
+        if {[string is xdigit -strict [lindex $fields 2]]} {
+            set not_after [lindex $fields 3]
+        }
     }
     if {$scheme eq "bearer" && $count == 3} {
         set not_after [lindex $fields 1]
@@ -327,14 +329,11 @@ when HTTP_REQUEST priority 500 {
         set bsm_stage read
         set bsm_method [HTTP::method]
         set bsm_path [HTTP::path]
-        set bsm_expect [HTTP::header value Expect]
-        set bsm_encoding [HTTP::header value Content-Encoding]
-        set bsm_transfer [string tolower [HTTP::header value Transfer-Encoding]]
-        set bsm_length [HTTP::header value Content-Length]
-        set bsm_type [string trim [HTTP::header value Content-Type]]
-        if {$bsm_transfer eq "" && ($bsm_length eq "" || $bsm_length eq "0")} {
-            set bsm_connection keep-alive
-        }
+        set bsm_type ""
+        set bsm_length ""
+        set bsm_transfer ""
+        set bsm_expect ""
+        set bsm_encoding ""
         if {[lsearch -exact {models.example.com} [lindex [split [string tolower [HTTP::host]] :] 0]] < 0} {
             call bsm_refuse unknown-host $bsm_id $bsm_connection
             return
@@ -344,23 +343,45 @@ when HTTP_REQUEST priority 500 {
         # Nothing of the caller's goes on but these headers: no forged identity, no signature, no hop-by-hop header.
         foreach bsm_name [HTTP::header names] {
             switch -exact -- [string tolower $bsm_name] {
-                host - content-type - content-length - transfer-encoding - accept {
+                host - accept {
                     set bsm_value [HTTP::header value $bsm_name]
-                    if {![regexp -- {^[\x20-\x7e]*$} $bsm_value] || [string length $bsm_value] > 1024} {
-                        call bsm_refuse header-invalid $bsm_id $bsm_connection
-                        return
-                    }
-                    if {[HTTP::header count $bsm_name] > 1} {
-                        call bsm_refuse header-invalid $bsm_id $bsm_connection
-                        return
-                    }
+                }
+                content-type {
+                    set bsm_value [HTTP::header value $bsm_name]
+                    set bsm_type [string trim $bsm_value]
+                }
+                content-length {
+                    set bsm_value [HTTP::header value $bsm_name]
+                    set bsm_length $bsm_value
+                }
+                transfer-encoding {
+                    set bsm_value [HTTP::header value $bsm_name]
+                    set bsm_transfer [string tolower $bsm_value]
                 }
                 default {
+                    if {[string equal -nocase expect $bsm_name]} {
+                        set bsm_expect [string tolower [HTTP::header value $bsm_name]]
+                    } elseif {[string equal -nocase content-encoding $bsm_name]} {
+                        set bsm_encoding [string tolower [HTTP::header value $bsm_name]]
+                    }
+                    HTTP::header remove $bsm_name
                     while {[HTTP::header exists $bsm_name]} {
                         HTTP::header remove $bsm_name
                     }
+                    continue
                 }
             }
+            if {[HTTP::header count $bsm_name] > 1 || [string length $bsm_value] > 1024} {
+                call bsm_refuse header-invalid $bsm_id $bsm_connection
+                return
+            }
+            if {![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
+                call bsm_refuse header-invalid $bsm_id $bsm_connection
+                return
+            }
+        }
+        if {$bsm_transfer eq "" && ($bsm_length eq "" || $bsm_length eq "0")} {
+            set bsm_connection keep-alive
         }
         if {$bsm_type eq ""} {
             HTTP::header remove Content-Type
@@ -456,7 +477,7 @@ when HTTP_REQUEST priority 500 {
             call bsm_refuse body-too-large $bsm_id $bsm_connection
             return
         }
-        if {$bsm_expect ne "" && [string tolower $bsm_expect] ne "100-continue"} {
+        if {$bsm_expect ne "" && $bsm_expect ne "100-continue"} {
             call bsm_refuse expectation-failed $bsm_id $bsm_connection
             return
         }
