@@ -86,7 +86,7 @@ def test_everything_that_happens_is_shown_in_order(rule: Path, capsys: pytest.Ca
         "    HTTP::header insert X-Client alice",
         "    pool api",
         "LB_SELECTED   (no handler)",
-        "    request to pool /Common/api, member 198.51.100.1:80:",
+        "    request to pool /Common/api, member 198.51.100.2:80:",
         "        POST /api/x?y=1 HTTP/1.1",
         "        X-Client: alice",
         "        hello",
