@@ -28,7 +28,7 @@ from bigip_sm.lab.pki import Issued, client_context, server_context
 
 QUICKSTART = Path(__file__).parent.parent / "declarations" / "quickstart" / "gateway.yaml"
 HOSTNAME = "models.example.com"
-LISTENER = ("10.20.0.10", 443)
+
 INVOKE = ("/endpoints/churn-v7/invocations", "")
 CHAT = ("/v1/chat/completions", '"messages": [], ')
 CONNECTIONS = 8
@@ -46,6 +46,7 @@ class Gateway:
     ca: str = field(repr=False)
     client: Issued = field(repr=False)
     backend: Issued = field(repr=False)
+    server: Issued = field(repr=False)
 
     @property
     def config(self) -> Config:
@@ -91,6 +92,7 @@ def gateway() -> Gateway:
                     for one in up.regions
                 ],
             ),
+            lab.authorities.servers.issue(HOSTNAME, hosts=[HOSTNAME]),
         )
 
 

@@ -207,12 +207,11 @@ def test_a_resumed_session_keeps_the_identity_of_its_certificate_with_issuers(ca
         assert first.socket.session is not None
         while not first.socket.session.has_ticket:
             assert first.request(OPEN, b"{}").status == 200
-        session, context = first.socket.session, first.context
-    before = callers.principal()
-    with callers.client(None) as other:
-        other.socket.close()
-        other.context = context
-        other._open(callers.lab, session)
-        assert other.socket.session_reused
-        assert other.request(OPEN, b"{}").status == 200
+        before = callers.principal()
+        with callers.client(None) as other:
+            other.socket.close()
+            other.context = first.context
+            other._open(callers.lab, first.socket.session)
+            assert other.socket.session_reused
+            assert other.request(OPEN, b"{}").status == 200
     assert callers.principal() == before

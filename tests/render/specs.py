@@ -147,7 +147,9 @@ def _identities() -> st.SearchStrategy[dict[str, Any]]:
                 "type": st.just("jwt"),
                 "provider": st.sampled_from([None, "okta", "cognito", "entra", "keycloak"]),
                 "issuer": st.from_regex(r"https://[a-z0-9.-]{1,20}(/[A-Za-z0-9._~%:@+=,-]{0,10}){0,3}", fullmatch=True),
-                "audience": st.lists(st.from_regex(r"[A-Za-z0-9._~%:@+=,/-]{1,20}", fullmatch=True), min_size=1),
+                "audience": st.lists(
+                    st.from_regex(r"[A-Za-z0-9._~%:@+=,/-]{1,20}", fullmatch=True), min_size=1, max_size=3
+                ),
                 "groups": claims,
                 "scopes": claims,
                 "class": classes,
