@@ -109,8 +109,7 @@ class HttpsServer:
 
     ``tls`` None serves plain HTTP, for measurements of the HTTP layer. ``date`` gives epoch seconds for the
     Date header. ``max_head`` bounds request line and headers (431), ``max_body`` the body (413), in bytes.
-    A handler that raises is answered 500 and logged as one line, or with ConnectionAbortedError not at all: the
-    connection is closed; if the client goes away it is cancelled.
+    A handler that raises is answered 500 and logged as one line; if the client goes away it is cancelled.
     """
 
     def __init__(
@@ -331,9 +330,6 @@ class _Connection(asyncio.Protocol):
         try:
             response = item if isinstance(item, Response) else await self._shared.handler(item)
             await self._send(response, turn)
-        except ConnectionAbortedError:
-            self._transport.abort()
-            return
         except Exception as error:
             if not self._open:
                 return

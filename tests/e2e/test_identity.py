@@ -62,12 +62,14 @@ def test_a_resumed_session_keeps_the_identity_of_its_certificate(quickstart: Gat
         assert first.socket.session is not None
         while not first.socket.session.has_ticket:  # a ticket comes when the server likes, but it comes
             assert first.request(INVOKE, b"{}").status == 200
-        with quickstart.client(None) as other:
-            other.socket.close()
-            other.context = first.context
-            other._open(quickstart.lab, first.socket.session)
-            assert other.socket.session_reused
-            assert other.request(INVOKE, b"{}").status == 200
+        session = first.socket.session
+        context = first.context
+    with quickstart.client(None) as other:
+        other.socket.close()
+        other.context = context
+        other._open(quickstart.lab, session)
+        assert other.socket.session_reused
+        assert other.request(INVOKE, b"{}").status == 200
     assert principal(quickstart) == [b"principal=staff%3Aalice,route=churn"]
 
 

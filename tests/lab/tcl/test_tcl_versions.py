@@ -86,9 +86,11 @@ Run = Callable[[str], str]
         ("info frame", 'bad option "frame"'),
         ("info patchlevel", "not emulated by the lab: info patchlevel"),
         ("trace variable x w c", "not emulated by the lab: trace"),
-        ("global $x", "global with a name that is not literal"),
-        ("set ::a::x 1", "a variable of a namespace other than static"),
-        ("set y $::tmm::rule", "a variable of a namespace other than static"),
+        ("after 100", "not emulated by the lab: after"),
+        ("global x", "not emulated by the lab: global"),
+        ("set ::x 1", "is a global variable"),
+        ("set y $::x", "is a global variable"),
+        ("set errors ${::errorInfo}", "is a global variable"),
     ],
 )
 def test_refused_at_load(refused: Run, body: str, reason: str) -> None:

@@ -1,7 +1,6 @@
-# Purpose: an example for the tests of the linter
-when HTTP_REQUEST priority 100 {
-    pool web_pool
+when HTTP_REQUEST priority 500 {
+    pool web
 }
-when HTTP_RESPONSE timing on priority 900 {
+when HTTP_RESPONSE timing on priority 200 {
     HTTP::header remove Server
 }

@@ -1,1 +1,0 @@
-"""The verbs of ``bigip-sm-rotator``: each parses, calls a library function, prints."""

@@ -1,3 +1,0 @@
-when HTTP_REQUEST priority 500 {
-    pool web_pool
-}
