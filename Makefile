@@ -55,9 +55,19 @@ format: $(STAMP)  ## Put the code into the one style and mend what ruff can mend
 docs: $(STAMP)  ## Write the reference pages that are made from the code
 	@$(BIN)/python tests/generated_pages.py
 
+# The ansible package is large and has nothing to do with the project, so it gets an environment of its own.
+# From 13 on it may come without F5's modules.
+.PHONY: interop
+interop: $(STAMP)  ## Drive the lab with f5-sdk and F5's Ansible modules, installed for this alone
+	@echo "==> f5-sdk into .venv, Ansible into .venv-interop (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[f5-sdk]'
+	@test -x .venv-interop/bin/ansible || { $(BIN)/python -m venv --clear .venv-interop && \
+		.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check 'ansible>=9,<13'; }
+	@$(BIN)/pytest -q tests/interop
+
 .PHONY: clean
 clean:  ## Remove everything that a run leaves behind, .venv included
-	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-interop build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Tests that need F5's AS3 schema skip without it and say why. In CI that would hide a failure.

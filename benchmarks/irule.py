@@ -1,125 +1,74 @@
-"""What the quickstart gateway's iRule costs per request: operations, and CPU time in the lab's Tcl.
+"""What the quickstart gateway's iRule costs per request: CPU time in the lab's Tcl, and the share of each command.
 
-    python benchmarks/irule.py [--requests 2000]
+    python benchmarks/irule.py [--requests 4000]
 
-Requests are sent on one kept-alive TLS connection to the running lab. CPU time is that of the lab's thread while the
-data plane is inside Tcl, iRule commands included; TLS, HTTP and the emulated AWS are not in it. TMM is compiled code
-around the same Tcl, so only comparisons between these figures mean something for a real BIG-IP.
+The data plane has a process of its own, and so have a backend that answers at once and eight kept-alive clients. CPU
+time is that of the data plane's thread while it is inside Tcl, iRule commands included; TLS and HTTP are not in it.
+Calls and time by command come from a second run of each case, where every command is measured; what measuring costs is
+taken off. TMM is compiled code around the same Tcl, so only comparisons between these figures mean something for a
+real BIG-IP.
 """
 
 from __future__ import annotations
 
 import argparse
-import ssl
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import httpx
+from load import CHAT, INVOKE, Gateway, backend, clients, fire, gateway, payload, process, request
+from plane import Usage, own_cost, serve
 
-from bigip_sm.demo.stage import Stage
-from bigip_sm.lab.tmm.client import ClientConnection
-
-QUICKSTART = Path(__file__).parent.parent / "declarations" / "quickstart" / "gateway.yaml"
-HOSTNAME = "models.example.com"
-CASES = {
-    "sign-only (sigv4)": ("/endpoints/churn-v7/invocations", ""),
-    "bearer": ("/v1/chat/completions", '"messages": [], '),
-}
+CASES = {"sign-only (sigv4)": INVOKE, "bearer": CHAT}
 SIZES = {"1 KB": 1024, "32 KB": 32 * 1024}
-WARM_UP = 200
-COUNTED = 50
-SHOWN = ("CRYPTO::sign", "CRYPTO::hash", "class", "HTTP::collect", "HTTP::header")
+WARM_UP = 400
+BUDGET = 60.0
+"""CPU µs in Tcl per signed request at 1 KB."""
 
 
-@dataclass
-class Clock:
-    """CPU time spent inside Tcl, nanoseconds."""
-
-    spent: int = 0
-
-
-@contextmanager
-def timed_tcl() -> Iterator[Clock]:
-    """Have every event of the data plane timed, by the CPU clock of its own thread."""
-    clock = Clock()
-    fire = ClientConnection.fire
-
-    def timed(self: ClientConnection, event: str) -> bool:
-        started = time.thread_time_ns()
-        try:
-            return fire(self, event)
-        finally:
-            clock.spent += time.thread_time_ns() - started
-
-    setattr(ClientConnection, "fire", timed)  # noqa: B010 - a method is assigned on purpose
-    try:
-        yield clock
-    finally:
-        setattr(ClientConnection, "fire", fire)  # noqa: B010
+def measure(made: Gateway, case: tuple[str, str], size: int, requests: int, what: str) -> Usage:
+    """The data plane's usage for that many requests. Raises RuntimeError if one is not answered 200."""
+    path, start = case
+    with process(backend, made.backend, 1024) as (_, answering):
+        port = answering.recv()
+        with process(serve, made, port, what) as (_, plane):
+            message = request(path, payload(start, size))
+            with process(clients, (made.ca, made.client), plane.recv(), message) as (_, asking):
+                fire(asking, WARM_UP)
+                plane.send(None)
+                plane.recv()
+                fire(asking, requests)
+                plane.send(None)
+                usage: Usage = plane.recv()
+                return usage
 
 
-def measure(
-    stage: Stage, client: httpx.Client, path: str, body: bytes, requests: int, clock: Clock
-) -> dict[str, float]:
-    """Operations and CPU µs per request. Raises RuntimeError if a request is not answered by the model."""
-
-    def send(times: int) -> None:
-        for _ in range(times):
-            answer = client.post(path, content=body, extensions={"sni_hostname": HOSTNAME})
-            if answer.status_code != 200:
-                raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
-            stage.lab.cloud.runtime.requests.clear()
-
-    send(WARM_UP)
-    clock.spent = 0
-    send(requests)
-    figures: dict[str, float] = {"µs": clock.spent / requests / 1000}
-    plane = stage.lab.data_plane
-    stage.lab.call(_count(plane, True))
-    send(COUNTED)
-    figures.update({name: plane.counters.get(name, 0) / COUNTED for name in SHOWN})
-    stage.lab.call(_count(plane, False))
-    return figures
-
-
-async def _count(plane: Any, enabled: bool) -> None:
-    plane.count_commands(enabled)
+def table(whole: Usage, by_command: Usage, requests: int, cost: float) -> list[str]:
+    """Lines with calls and µs per request of each command, the dearest first, and of the rest."""
+    rows = []
+    for name, calls in by_command.calls.items():
+        if name != "Tcl":
+            spent = max(0.0, by_command.spent[name] - calls * cost)
+            rows.append((spent / requests * 1e6, calls / requests, name))
+    rest = whole.spent["Tcl"] / requests * 1e6 - sum(spent for spent, _, _ in rows)
+    lines = [f"    {name:<24}{calls:>8.2f}{spent:>10.1f}" for spent, calls, name in sorted(rows, reverse=True)]
+    return [*lines, f"    {'Tcl itself':<24}{'':>8}{rest:>10.1f}"]
 
 
 def main() -> None:
-    """Print one line per case and size."""
+    """Print a table per case and size."""
     parser = argparse.ArgumentParser(description="Cost of the quickstart's iRule per request, in the lab's Tcl.")
-    parser.add_argument("--requests", type=int, default=2000, help="requests measured per line (default: 2000)")
+    parser.add_argument("--requests", type=int, default=4000, help="requests measured per case (default: 4000)")
     requests = parser.parse_args().requests
-    print(f"{'case':<20}{'body':>7}{'CPU µs in Tcl':>15}" + "".join(f"{name:>15}" for name in SHOWN) + "  per request")
-    with ExitStack() as stack, timed_tcl() as clock:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stage = Stage(QUICKSTART, folder, None, stack)
-        stage.apply()
-        code, _ = stage.rotate()
-        if code != 0:
-            raise RuntimeError("the rotator failed")
-        stage.lab.chat("llama-3-3-70b-v3").pause = None
-        files = stage.lab.client("alice")
-        tls = ssl.create_default_context(cafile=str(stage.lab.ca_file))
-        tls.load_cert_chain(files.certificate, files.key)
-        host, port = stage.lab.listener("public")
-        headers = {"Host": HOSTNAME, "Content-Type": "application/json"}
-        client = stack.enter_context(
-            httpx.Client(base_url=f"https://{host}:{port}", verify=tls, headers=headers, trust_env=False)
-        )
-        for case, (path, start) in CASES.items():
-            for label, size in SIZES.items():
-                body = f'{{{start}"padding": "'.encode()
-                body += b"x" * (size - len(body) - 2) + b'"}'
-                figures = measure(stage, client, path, body, requests, clock)
-                counts = "".join(f"{figures[name]:>15.2f}" for name in SHOWN)
-                print(f"{case:<20}{label:>7}{figures['µs']:>15.1f}{counts}")
+    made, cost = gateway(), own_cost()
+    for name, case in CASES.items():
+        for label, size in SIZES.items():
+            whole = measure(made, case, size, requests, "tcl")
+            by_command = measure(made, case, size, requests, "commands")
+            spent = whole.spent["Tcl"] / requests * 1e6
+            print(
+                f"{name}, {label}: {spent:.1f} µs in Tcl per request"
+                + (f" (budget {BUDGET:.0f})" if size == 1024 else "")
+            )
+            print(f"    {'command':<24}{'calls':>8}{'CPU µs':>10}")
+            print("\n".join(table(whole, by_command, requests, cost)))
 
 
 if __name__ == "__main__":

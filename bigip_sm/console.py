@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bigip_sm.errors import BigipSmError, SpecError
+from bigip_sm.errors import BigipSmError, RuleError, SpecError
 
 LAB_PACKAGES = ("OpenSSL", "httptools", "moto", "openai")
 """What only the extra ``lab`` installs."""
@@ -100,6 +100,8 @@ def _problems(error: BigipSmError) -> list[dict[str, object]]:
             {"message": str(one), "file": one.file, "line": one.line, "path": one.path, "fix": one.fix}
             for one in error.problems
         ]
+    if isinstance(error, RuleError):
+        return [{"message": line} for line in str(error).splitlines()]
     return [{"message": str(error)}]
 
 

@@ -7,8 +7,20 @@ import time
 
 LEVELS = ("debug", "info", "warning", "error")
 
-CHATTY = ("boto3", "botocore", "urllib3", "s3transfer", "httpx", "httpcore", "hpack")
-"""Libraries that log headers or bodies, and with them secrets, below WARNING."""
+CHATTY = (
+    "boto3",
+    "botocore",
+    "urllib3",
+    "s3transfer",
+    "httpx",
+    "httpcore",
+    "hpack",
+    "iam_rolesanywhere_session",
+    "f5",
+    "icontrol",
+    "schedule",
+)
+"""Libraries that log headers or bodies, and with them secrets, below WARNING; the last just a line for every job."""
 
 
 def configure(level: str) -> None:
@@ -22,3 +34,5 @@ def configure(level: str) -> None:
     root.setLevel(level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It logs the traceback of what it then raises.
+    logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)

@@ -6,11 +6,13 @@ a bearer token for an hour and one region.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import datetime
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from bigip_sm.aws.bearer import mint
+from bigip_sm.aws.bearer import PREFIX, mint
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.aws.sigv4 import signing_key
 from bigip_sm.bigip.device import Record
@@ -18,12 +20,16 @@ from bigip_sm.bigip.records import MAX_AHEAD, BearerRecord, Meta, SigningRecord
 from bigip_sm.errors import CredentialError
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import credential_group
+from bigip_sm.spec.usage import upstreams_of
 
 SKEW = 15 * 60
 """How far clocks may be apart, seconds: keys exist for every date within that of now and of the end."""
 
 BEARER_LIFE = 3600
 """Longest life of a bearer token, seconds: whoever reads one can use it until then."""
+
+BEARER_SLOT = 20 * 60
+"""Bearer tokens are minted anew this often, seconds, counted from the issue of the session."""
 
 SHORTEST = 60
 """A session with less than this left, in seconds, is not worth pushing."""
@@ -33,18 +39,29 @@ _SERVICE = "sagemaker"
 
 @dataclass(frozen=True)
 class Material:
-    """Everything for one role: ``path`` is its data group."""
+    """Everything for one role: ``path`` is its data group.
+
+    ``other_tokens`` are the bearer tokens of the same session that are right now, were shortly before or will be soon,
+    with the end of each.
+    """
 
     role: str
     path: str
+    access_key_id: str
     meta: Meta
     signing: tuple[SigningRecord, ...]
     bearers: tuple[BearerRecord, ...]
+    other_tokens: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> frozenset[str]:
         """Names of the records that the iRule needs: all but ``meta``."""
         return frozenset({one.name for one in self.signing} | {one.name for one in self.bearers})
+
+    @property
+    def until(self) -> int:
+        """When the first of its records ends, epoch seconds."""
+        return min([one.not_after for one in self.signing] + [one.not_after for one in self.bearers])
 
     def records(self) -> tuple[Record, ...]:
         """As records, sorted by name. Raises RecordError if a value does not fit the format."""
@@ -72,12 +89,35 @@ def make(spec: Spec, role: str, session: SessionCredentials, *, now: float, rota
         for region in signed
         for date in utc_dates(now - SKEW, end + SKEW)
     )
-    life = min(BEARER_LIFE, end - int(now))
-    bearers = tuple(
-        BearerRecord(region, int(now) + life, mint(session, region, now=now, expires=life)) for region in borne
-    )
+    slot = max(0, int((now - session.issued_at) // BEARER_SLOT))
+    bearers = tuple(_bearer(session, region, slot, end) for region in borne)
+    others = (_bearer(session, region, near, end) for region in borne for near in range(max(0, slot - 3), slot + 2))
     meta = Meta(round(session.issued_at * 1000), int(session.issued_at), int(session.expiration), rotator)
-    return Material(role, credential_group(spec.gateway, role), meta, signing, bearers)
+    return Material(
+        role,
+        credential_group(spec.gateway, role),
+        session.access_key_id,
+        meta,
+        signing,
+        bearers,
+        {one.token: one.not_after for one in others if one.not_after > now},
+    )
+
+
+def _bearer(session: SessionCredentials, region: str, slot: int, end: int) -> BearerRecord:
+    """The token that every rotator with this session mints in this slot: so an altered one can be told."""
+    minted = min(int(session.issued_at) + slot * BEARER_SLOT, end - 1)
+    life = min(BEARER_LIFE, end - minted)
+    return BearerRecord(region, minted + life, mint(session, region, now=minted, expires=life))
+
+
+def token_owner(token: str) -> str:
+    """The access key id in a bearer token; empty if it is no token."""
+    try:
+        query = base64.b64decode(token.removeprefix(PREFIX), validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+    return query.partition("X-Amz-Credential=")[2].partition("%2F")[0]
 
 
 def utc_dates(begin: float, end: float) -> Iterator[str]:
@@ -91,10 +131,5 @@ def utc_dates(begin: float, end: float) -> Iterator[str]:
 def _regions(spec: Spec, role: str, kind: str) -> list[str]:
     """Regions of the role's upstreams of one kind, sorted."""
     return sorted(
-        {
-            region.name
-            for upstream in spec.upstreams.values()
-            if upstream.role == role and upstream.kind == kind
-            for region in upstream.regions
-        }
+        {region.name for upstream in upstreams_of(spec, role) if upstream.kind == kind for region in upstream.regions}
     )

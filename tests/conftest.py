@@ -14,6 +14,7 @@ import pytest
 from background_loop import BackgroundLoop
 
 if TYPE_CHECKING:
+    from callers_kit import Callers
     from control_plane import EmulatedDevice
     from emulated_aws import EmulatedAws
     from gateway_kit import Gateway
@@ -58,6 +59,20 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
     with running_gateway(QUICKSTART, tmp_path_factory.mktemp("quickstart")) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
+    """A gateway with every type of identity. Tests that change its state undo it."""
+    from callers_kit import SPEC, Callers
+    from gateway_kit import running_gateway
+
+    folder = tmp_path_factory.mktemp("callers")
+    (folder / "gateway.yaml").write_text(SPEC)
+    with running_gateway(folder / "gateway.yaml", folder, rotated=False) as gateway:
+        made = Callers(gateway.stage)
+        made.prepare()
+        yield made
 
 
 @pytest.fixture(scope="session")

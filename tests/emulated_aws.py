@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from background_loop import BackgroundLoop
 
+from bigip_sm.lab.aws.assume import Role
 from bigip_sm.lab.aws.cloud import Cloud
 from bigip_sm.lab.network import Network
 from bigip_sm.lab.pki import Authority
@@ -40,6 +43,17 @@ class EmulatedAws:
     def environment(self) -> dict[str, str]:
         """What leads boto3 here, and nowhere else."""
         return self.cloud.environment(self.folder / "aws-ca.pem", REGION)
+
+    def use(self, patch: pytest.MonkeyPatch) -> None:
+        """Let boto3 find this AWS, and nothing else, for one test."""
+        for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
+            patch.delenv(name)
+        for name, value in self.environment().items():
+            patch.setenv(name, value)
+
+    def role(self, arn: str) -> Role:
+        """A role that any known caller may assume."""
+        return Role(arn)
 
     def put_secret(self, name: str, value: dict[str, object]) -> None:
         """Make a secret's current version."""

@@ -32,8 +32,18 @@ def rules() -> str:
     from bigip_sm.lint import RULES
 
     lines = ["| rule | level | what is wanted | otherwise |", "|---|---|---|---|"]
-    lines += [f"| {one.id} | {one.level} | {_cell(one.title)} | {_cell(one.why)} |" for _, one in sorted(RULES.items())]
+    for one in sorted(RULES.values(), key=lambda rule: rule.id):
+        name = f"[{one.id}](rules/{one.id}.md)" if one.bad else one.id
+        lines.append(f"| {name} | {one.level} | {_cell(one.title)} | {_cell(one.why)} |")
     return "\n".join(lines)
+
+
+def rule_pages() -> dict[Path, str]:
+    """A page of its own for each rule that has examples."""
+    from bigip_sm.lint import RULES
+    from bigip_sm.lint.pages import page
+
+    return {DOCS / "rules" / f"{one.id}.md": page(one) for one in RULES.values() if one.bad}
 
 
 def keys() -> str:
@@ -48,6 +58,13 @@ def devices() -> str:
     from bigip_sm.bigip.inventory import InventoryModel
 
     return _tables("devices.yaml", InventoryModel.model_json_schema())
+
+
+def facts() -> str:
+    """Every fact behind the lab, and the test that holds it."""
+    from fidelity.page import fidelity
+
+    return fidelity()
 
 
 def _tables(title: str, schema: dict[str, Any]) -> str:
@@ -97,7 +114,7 @@ def _default(value: dict[str, Any]) -> str:
     if "default" not in value:
         return "see there"
     found = value["default"]
-    if found is None:
+    if found in (None, [], {}):
         return "none"
     if value.get("examples") == ["60s"]:
         found = f"{found}s"
@@ -146,16 +163,16 @@ def _words() -> dict[str, str]:
     """Pattern of a value -> what people call such a value. The pattern itself is in `bigip-sm schema spec`."""
     from pydantic import TypeAdapter
 
-    from bigip_sm.spec import model
+    from bigip_sm.spec import scalars
 
     named = {
-        "name": model.Name,
-        "subject": model.Subject,
-        "host name": model.Hostname,
-        "device object": model.DeviceObject,
-        "region": model.Region,
-        "role ARN": model.RoleArn,
-        "endpoint name": model.EndpointName,
+        "name": scalars.Name,
+        "subject": scalars.Subject,
+        "host name": scalars.Hostname,
+        "device object": scalars.DeviceObject,
+        "region": scalars.Region,
+        "role ARN": scalars.RoleArn,
+        "endpoint name": scalars.EndpointName,
     }
     return {TypeAdapter(alias).json_schema()["pattern"]: word for word, alias in named.items()}
 
@@ -169,6 +186,7 @@ PARTS = {
     "rules": ("rules.md", rules),
     "keys": ("gateway-yaml.md", keys),
     "devices": ("devices-yaml.md", devices),
+    "fidelity": ("fidelity.md", facts),
 }
 """Name of a part -> (page, what makes it)."""
 
@@ -191,6 +209,11 @@ def main() -> None:
         if now != wanted:
             page.write_text(wanted, encoding="utf-8")
             sys.stdout.write(f"wrote {page.name}\n")
+    for page, wanted in rule_pages().items():
+        if not page.exists() or page.read_text("utf-8") != wanted:
+            page.parent.mkdir(exist_ok=True)
+            page.write_text(wanted, encoding="utf-8")
+            sys.stdout.write(f"wrote rules/{page.name}\n")
 
 
 if __name__ == "__main__":

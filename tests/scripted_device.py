@@ -85,7 +85,7 @@ class ScriptedDevice:
             self.issued += 1
             token = f"TOKEN{self.issued:08d}SECRET"
             self.tokens.add(token)
-            return await Say({"token": {"token": token, "timeout": 1200}}).response()
+            return await Say({"token": {"token": token, "timeout": 1200, "lastUpdateMicros": 0}}).response()
         token = request.header("X-F5-Auth-Token") or ""
         if token not in self.tokens:
             return await Say({"message": "X-F5-Auth-Token does not exist."}, 401).response()

@@ -17,16 +17,18 @@ MAY_IMPORT = {
     "bigip_sm": set(),
     "bigip_sm.errors": set(),
     "bigip_sm.console": COMMON,
+    "bigip_sm.tcl": COMMON,
     "bigip_sm.spec": COMMON,
     "bigip_sm.aws": COMMON | {"bigip_sm.spec"},
     "bigip_sm.render": COMMON | {"bigip_sm.spec", "bigip_sm.lint", "bigip_sm.aws.hosts"},
-    "bigip_sm.lint": COMMON | {"bigip_sm.spec"},
+    "bigip_sm.lint": COMMON | {"bigip_sm.spec", "bigip_sm.tcl"},
     "bigip_sm.bigip": COMMON | {"bigip_sm.spec"},
-    "bigip_sm.lab": COMMON | {"bigip_sm.spec", "bigip_sm.aws"},
+    "bigip_sm.lab": COMMON | {"bigip_sm.spec", "bigip_sm.aws", "bigip_sm.tcl"},
     "bigip_sm.commands": COMMON
     | {
         "bigip_sm.console",
         "bigip_sm.spec",
+        "bigip_sm.tcl",
         "bigip_sm.aws",
         "bigip_sm.render",
         "bigip_sm.lint",
@@ -40,7 +42,7 @@ MAY_IMPORT = {
 }
 """Package -> what it may import of ours, besides itself. A name allows all below it, but "bigip_sm" only itself."""
 
-LAB_VERBS = {"bigip_sm.commands.lab", "bigip_sm.commands.demo", "bigip_sm.commands.test"}
+LAB_VERBS = {"bigip_sm.commands.lab", "bigip_sm.commands.lab_rule", "bigip_sm.commands.demo", "bigip_sm.commands.test"}
 CLIENTS = {"httpx", "boto3", "botocore", "requests", "urllib3", "socket", "http", "ssl", "subprocess"}
 HEAVY = ("pydantic", "httpx", "boto3", "botocore", "rich", "jinja2", "cryptography", "jsonschema", "yaml", "tkinter")
 

@@ -15,7 +15,7 @@ from bigip_sm.bigip.as3 import As3Client, Outcome
 from bigip_sm.bigip.device import DataGroup, Device
 from bigip_sm.errors import DeviceError, ObjectNotFound, RequestRefused
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.names import PARTITION, credential_group
+from bigip_sm.spec.names import PARTITION, credential_group, jwks_group
 
 MINIMUM_TMOS = (15, 1)
 """Oldest TMOS version: AS3 supports none older since its release 3.50."""
@@ -36,8 +36,8 @@ class Step:
 class Observed:
     """What is on a device, as far as ``plan`` needs to know.
 
-    ``groups`` maps the credential data groups that exist to their type, ``detached`` tells whether the folder of the
-    partition is out of config sync.
+    ``groups`` maps the data groups of ``rotated_groups`` that exist to their type, ``detached`` tells whether the
+    folder of the partition is out of config sync.
     """
 
     device: str
@@ -69,13 +69,19 @@ def credential_groups(spec: Spec) -> tuple[str, ...]:
     return tuple(sorted(credential_group(spec.gateway, role) for role in spec.roles))
 
 
+def rotated_groups(spec: Spec) -> tuple[str, ...]:
+    """Full paths of every data group that the gateway needs outside AS3: of credentials, and of keys for tokens."""
+    tokens = any(identity.type == "jwt" for identity in spec.identities.values())
+    return (*credential_groups(spec), *([jwks_group(spec.gateway)] if tokens else []))
+
+
 def observe(device: Device, as3: As3Client, spec: Spec) -> Observed:
     """Look at a device; changes nothing."""
     info = as3.info()
     partitions = device.partitions()
     groups: dict[str, str] = {}
     if PARTITION in partitions:
-        for path in credential_groups(spec):
+        for path in rotated_groups(spec):
             try:
                 groups[path] = device.data_group(path).type
             except ObjectNotFound:
@@ -114,10 +120,7 @@ def plan(spec: Spec, declaration: Mapping[str, Any], observed: Observed) -> tupl
     return (
         Step("partition", f"/{PARTITION}", "keep" if made else "create"),
         Step("folder", f"/{PARTITION}", "keep" if observed.detached else "detach"),
-        *(
-            Step("data-group", path, "keep" if path in observed.groups else "create")
-            for path in credential_groups(spec)
-        ),
+        *(Step("data-group", path, "keep" if path in observed.groups else "create") for path in rotated_groups(spec)),
     )
 
 

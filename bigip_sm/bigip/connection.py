@@ -4,6 +4,7 @@
 * Every request has a connect and a read time-out, and the connection may have a deadline as a whole.
 * What the caller calls repeatable is repeated a few times, with back-off, when the device is briefly unavailable;
   anything is, when it certainly never reached the device.
+* How far the device's clock is from ours is read off the ``Date`` header of its answers.
 
 The httpx *transport* is used below its ``Client``: no cookies, no redirects, and no log lines with URLs (the URL that
 deletes a token contains it).
@@ -11,6 +12,7 @@ deletes a token contains it).
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import random
@@ -18,6 +20,7 @@ import ssl
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +93,16 @@ class Connection:
 
         ``deadline`` is a time of ``time.monotonic()`` after which nothing is tried. Raises DeviceUnreachable if the CA
         file cannot be used. Nothing is sent yet.
+
+        ``clock_skew`` tells how many seconds the device's clock is ahead of ours, None before its first answer.
         """
         self.name = name
         self.address = address
         self.deadline = deadline
+        self.clock_skew: float | None = None
         self._patience = patience
         try:
-            context = ssl.create_default_context(cafile=str(ca) if ca else None)
+            context = trust(ca)
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise DeviceUnreachable(name, f"CA file {ca} cannot be used: {reason}") from None
@@ -150,6 +156,8 @@ class Connection:
                 extensions={"timeout": wait.as_dict()},
             )
         )
+        half = (time.monotonic() - started) / 2
+        self.clock_skew = skew(response.headers.get("date"), time.time() - half, self.clock_skew)
         try:
             content = b"".join(self._chunks(response))
         finally:
@@ -194,6 +202,34 @@ class Connection:
         if isinstance(error, httpx.TimeoutException):
             return DeviceTimeout(self.name, f"no answer to {request} in time{doubt}")
         return DeviceUnreachable(self.name, f"the connection broke during {request} ({type(error).__name__}){doubt}")
+
+
+def trust(ca: Path | None) -> ssl.SSLContext:
+    """A context that verifies against the CAs in ``ca``, or the system's. Raises OSError, ssl.SSLError.
+
+    One for all connections with the same file, as reading a store costs more than all that is sent; a file that was
+    changed is read anew.
+    """
+    if ca is None:
+        return _context(None, ())
+    found = ca.stat()
+    return _context(str(ca), (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@functools.lru_cache(maxsize=512)
+def _context(ca: str | None, version: tuple[int, ...]) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
+
+
+def skew(date: str | None, now: float, otherwise: float | None) -> float | None:
+    """Seconds that a clock is ahead which said ``date`` (an HTTP date, whole seconds) at ``now``, epoch seconds.
+
+    ``otherwise`` if ``date`` is not one.
+    """
+    try:
+        return parsedate_to_datetime(date).timestamp() + 0.5 - now if date else otherwise
+    except ValueError:
+        return otherwise
 
 
 def _document(content: bytes) -> Any:

@@ -15,7 +15,7 @@ from bigip_sm.errors import DeviceError, DeviceTimeout, DeviceUnreachable, Objec
 
 _DATA_GROUPS = "/mgmt/tm/ltm/data-group/internal"
 _PARTITIONS = "/mgmt/tm/auth/partition"
-_DETACHED = {
+DETACHED = {
     "deviceGroup": "none",
     "inheritedDevicegroup": "false",
     "trafficGroup": "/Common/traffic-group-local-only",
@@ -58,6 +58,20 @@ class IControl:
     ) -> None:
         self.close()
 
+    @property
+    def deadline(self) -> float | None:
+        """Time of ``time.monotonic()`` after which nothing is tried; None for ever."""
+        return self.session.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float | None) -> None:
+        self.session.deadline = deadline
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Seconds that the device's clock is ahead of ours, by its last answer; None before the first."""
+        return self.session.clock_skew
+
     def close(self) -> None:
         """Delete the token and close the connection. Never raises; may be called twice."""
         self.session.close()
@@ -88,11 +102,11 @@ class IControl:
     def folder_detached(self, name: str) -> bool:
         """Whether the partition's folder is out of config sync. Raises ObjectNotFound."""
         present = self._object(self.session.get(_folder_url(name), missing=f"folder /{name}"))
-        return all(present.get(key, "none") == value for key, value in _DETACHED.items())
+        return all(present.get(key, "none") == value for key, value in DETACHED.items())
 
     def detach_folder(self, name: str) -> None:
         """Take the partition's folder out of config sync. Raises ObjectNotFound."""
-        self.session.patch(_folder_url(name), _DETACHED, missing=f"folder /{name}")
+        self.session.patch(_folder_url(name), DETACHED, missing=f"folder /{name}")
 
     def data_group(self, path: str) -> DataGroup:
         """Read a data group. Raises ObjectNotFound."""

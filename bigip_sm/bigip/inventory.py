@@ -9,6 +9,8 @@
        ca: ca.pem                   # relative to this file; without it the system's store is used
        administrator: {user: admin, password: {env: BIGIP_ADMIN_PASSWORD}}
        rotator: {user: bigip-sm-rotator, password: {file: rotator.password}}
+   sync_groups:                     # only where units cannot be written one by one
+     pair: {sync: auto, members: [bigip-a, bigip-b]}
 
 Passwords are named, never written here; they are read when a session is opened. ``administrator`` is who applies (AS3
 takes nobody else), ``rotator`` a user with the role Manager on the partition ``bigip_sm`` and on nothing else.
@@ -33,7 +35,7 @@ from bigip_sm.bigip.session import Session
 from bigip_sm.errors import AuthenticationFailed
 from bigip_sm.spec.forms import Form
 from bigip_sm.spec.load import load_model
-from bigip_sm.spec.model import Model
+from bigip_sm.spec.scalars import Model
 
 MAX_SECRET = 4096
 """Longest file with a password, bytes."""
@@ -109,11 +111,39 @@ class DeviceModel(Model):
     rotator: LoginModel = Field(description="Who rotates: a user with the role Manager on partition bigip_sm")
 
 
+class SyncGroupModel(Model):
+    """A device group whose config sync covers the partition bigip_sm, because its folder cannot be taken out of it."""
+
+    sync: Literal["auto", "manual"] = Field(
+        description="auto: one member is written and the device group brings it to the others; manual: each is written"
+    )
+    members: tuple[DeviceName, ...] = Field(min_length=2, description="Its devices, by their names under devices")
+
+
 class InventoryModel(Model):
     """The whole of devices.yaml."""
 
     version: Literal[1]
     devices: dict[DeviceName, DeviceModel] = Field(min_length=1)
+    sync_groups: dict[DeviceName, SyncGroupModel] = Field(
+        default_factory=dict, description="Device groups that cannot do without config sync of the credentials"
+    )
+
+    @model_validator(mode="after")
+    def _known_members(self) -> InventoryModel:
+        seen: dict[str, str] = {}
+        for name, group in self.sync_groups.items():
+            for member in group.members:
+                if member not in self.devices:
+                    raise ValueError(f"sync_groups.{name} names {member}, which is no device; name one under devices")
+                if member in seen:
+                    raise ValueError(
+                        f"{member} is in sync group {name} and in {seen[member]}; name it once, in one of them"
+                    )
+                seen[member] = name
+            if name in self.devices:
+                raise ValueError(f"sync group {name} is named like a device; choose another name")
+        return self
 
 
 @dataclass(frozen=True)
@@ -164,10 +194,20 @@ class DeviceEntry:
 
 
 @dataclass(frozen=True)
+class SyncGroup:
+    """Devices whose partition ``bigip_sm`` is config-synced: ``auto`` by the device group, ``manual`` by people."""
+
+    name: str
+    sync: Literal["auto", "manual"]
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Inventory:
-    """The devices of an inventory file, in the order in which they are written."""
+    """The devices of an inventory file, in the order in which they are written, and their sync groups if any."""
 
     devices: tuple[DeviceEntry, ...] = field(default=())
+    sync_groups: tuple[SyncGroup, ...] = field(default=())
 
 
 def load_inventory(path: Path, text: str | None = None) -> Inventory:
@@ -184,7 +224,8 @@ def load_inventory(path: Path, text: str | None = None) -> Inventory:
                 Login(device.rotator.user, device.rotator.password, folder),
             )
             for name, device in model.devices.items()
-        )
+        ),
+        tuple(SyncGroup(name, group.sync, group.members) for name, group in model.sync_groups.items()),
     )
 
 

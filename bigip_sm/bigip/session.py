@@ -1,6 +1,7 @@
 """One authenticated session with a BIG-IP (F5 K59142111 and K02126317 on tokens).
 
-* One token per session, fetched when first needed, reused, deleted by ``close``; a 401 leads to one new login, no more.
+* One token per session, fetched when first needed, reused, renewed before it ends, deleted by ``close``; a 401 leads to
+  one new login, no more.
 * One request in flight at a time, on one connection, whatever the number of threads.
 * GET and PATCH are repeated when the device is briefly unavailable; a POST is never sent again blindly.
 * Neither password nor token nor what the caller names as secret is in any message, log line or repr.
@@ -29,6 +30,9 @@ CLOSING = 5.0
 
 TOKEN_LIFE = 1200.0
 """Life of a token in seconds when the login answer does not tell."""
+
+RENEWAL = 0.1
+"""A token with less than this share of its life left is renewed before it is used."""
 
 _QUOTED = 4000  # of a longer message only the beginning is looked at
 _LOGIN = "/mgmt/shared/authn/login"
@@ -63,6 +67,7 @@ class Session:
         self._connection = Connection(name, address, ca=ca, patience=patience, deadline=deadline)
         self._token: str | None = None
         self._token_ends = 0.0
+        self._token_life = TOKEN_LIFE
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
@@ -76,6 +81,11 @@ class Session:
     @deadline.setter
     def deadline(self, deadline: float | None) -> None:
         self._connection.deadline = deadline
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Seconds that the device's clock is ahead of ours, by its last answer; None before the first."""
+        return self._connection.clock_skew
 
     def __enter__(self: S) -> S:
         return self
@@ -113,6 +123,17 @@ class Session:
                     self._delete_token()
             reason = self.message(answer)
             raise AuthenticationFailed(self.name, f"user {self.user} may not {method} {path}: {reason}")
+
+    def token(self) -> str:
+        """The token, for who sends requests by other means; logs in if there is none that lasts. Raises DeviceError."""
+        with self._lock:
+            self._login_if_needed()
+            return self._token or ""
+
+    def adopt(self, token: str) -> None:
+        """Use a token of this user that someone else fetched, and delete it in the end."""
+        with self._lock:
+            self._token, self._token_ends = token, time.monotonic() + self._token_life
 
     def refresh_token(self, life: float) -> None:
         """Make sure that the token lives for ``life`` more seconds; logs in anew if it does not."""
@@ -157,7 +178,9 @@ class Session:
 
     def _login_if_needed(self) -> None:
         if self._token is not None:
-            return
+            if self._token_ends - time.monotonic() > RENEWAL * self._token_life:
+                return
+            self._delete_token()
         # F5's own clients send loginProviderName tmos; it works for local and for remote (LDAP, TACACS+) users.
         body = {"username": self.user, "password": self._password, "loginProviderName": "tmos"}
         # Refused with 503 it has left no token behind, so it may be repeated.
@@ -167,7 +190,8 @@ class Session:
         if answer.status == 200 and isinstance(token, dict) and isinstance(value, str) and _TOKEN.fullmatch(value):
             life = token.get("timeout")
             self._token = value
-            self._token_ends = time.monotonic() + (life if isinstance(life, int) else TOKEN_LIFE)
+            self._token_life = life if isinstance(life, int) else TOKEN_LIFE
+            self._token_ends = time.monotonic() + self._token_life
             return
         raise self._login_error(answer)
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bigip_sm.commands.lab_rule import commands, run
 from bigip_sm.commands.options import read_spec
 from bigip_sm.console import output_option, print_json, progress
 from bigip_sm.errors import LabError
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from bigip_sm.demo.stage import Stage
     from bigip_sm.lab.lab import Lab
     from bigip_sm.spec.model import Route, Spec
+
+RENEWAL = 1800.0
+"""Seconds after which the sessions of the emulated AWS are renewed; they last an hour."""
+
+CHECK = 0.5
+"""Seconds between two looks at whether the lab is well."""
 
 BODIES = {
     "sagemaker": '{"instances": [[1, 2, 3]]}',
@@ -35,19 +43,34 @@ def command() -> None:
     """Run an emulated BIG-IP and an emulated AWS on this machine."""
 
 
+command.add_command(run)
+command.add_command(commands)
+
+
 @command.command("up")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="processes that serve the listeners, with two TMMs each",
+)
 @output_option
-def up(file: Path, output: str) -> None:
+def up(file: Path, workers: int, output: str) -> None:
     """Start a lab for FILE, a gateway.yaml, and keep it running until Ctrl-C.
 
     FILE is applied to an emulated BIG-IP, the rotator brings credentials from an emulated AWS, and what to call is
     printed: addresses, a CA file, and a curl line for each route, to be pasted into another terminal. Everything
     listens on 127.0.0.1 only. Certificates and passwords are made anew, lie in a temporary directory, and go with it.
+    The sessions of the emulated AWS last an hour; every 30 minutes they are renewed and rotated in.
+
+    With --workers each process has TMMs, a session table and pool monitors of its own, as if each were a box.
 
     \b
     Examples:
       bigip-sm lab up declarations/quickstart/gateway.yaml
+      bigip-sm lab up gateway.yaml --workers 4
       bigip-sm lab up gateway.yaml --output json
     """
     from bigip_sm.commands.apply import checked
@@ -60,7 +83,7 @@ def up(file: Path, output: str) -> None:
     checked(spec)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bigip-sm-lab-")))
-        stage = Stage(file, folder, find_schema(), stack)
+        stage = Stage(file, folder, find_schema(), stack, workers=workers)
         progress("starting the emulated BIG-IP and the emulated AWS ...")
         lab = stage.lab
         progress(f"applying {file} ...")
@@ -72,7 +95,7 @@ def up(file: Path, output: str) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: over.set())
         describe(lab, spec, output)
-        over.wait()
+        keep(stage, over)
         progress("ending the lab ...")
 
 
@@ -82,6 +105,24 @@ def _rotate(stage: Stage) -> None:
     if code != 0:
         reasons = [str(one.get("reason") or one.get("message")) for one in report.get("results") or report["problems"]]
         raise LabError(f"the rotator ended with exit code {code}: {'; '.join(reasons)}")
+
+
+def keep(stage: Stage, over: threading.Event, renewal: float = RENEWAL) -> None:
+    """Keep the lab running until ``over``; every ``renewal`` seconds renew the sessions and rotate them in.
+
+    Raises LabError when a part of the lab has ended or is stuck. A rotation that fails is reported on stderr only: the
+    next one may not.
+    """
+    due = time.monotonic() + renewal
+    while not over.wait(min(CHECK, renewal)):
+        stage.lab.check()
+        if time.monotonic() >= due:
+            due += renewal
+            try:
+                stage.lab.renew()
+                _rotate(stage)
+            except LabError as error:
+                click.echo(f"error: {error}", err=True)
 
 
 def describe(lab: Lab, spec: Spec, output: str) -> None:
@@ -136,10 +177,6 @@ def curl_calls(lab: Lab, spec: Spec) -> Iterator[tuple[str, list[str]]]:
 
 def certificate_subject(spec: Spec, route: Route) -> str | None:
     """A subject of a client certificate that ``route`` allows, or ``None`` if it allows none."""
-    from bigip_sm.lab.seed import ANYBODY
+    from bigip_sm.lab.seed import certificate_subjects
 
-    for entry in route.allow:
-        identity, _, subject = entry.partition(":")
-        if spec.identities[identity].type == "client-certificate":
-            return ANYBODY if subject == "*" else subject
-    return None
+    return next(iter(certificate_subjects(spec, route)), None)

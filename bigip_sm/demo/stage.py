@@ -37,6 +37,7 @@ class Stage:
     _rendered: Rendered | None = None
     _lab: Lab | None = None
     records: dict[str, DataGroup] = field(default_factory=dict)
+    workers: int = 1
 
     @property
     def spec(self) -> Spec:
@@ -60,7 +61,8 @@ class Stage:
     def lab(self) -> Lab:
         """The running lab; the first use starts it."""
         if self._lab is None:
-            self._lab = self.stack.enter_context(Lab(self.spec, self.directory, schema=self.schema))
+            lab = Lab(self.spec, self.directory, schema=self.schema, workers=self.workers)
+            self._lab = self.stack.enter_context(lab)
         return self._lab
 
     @property
@@ -80,10 +82,14 @@ class Stage:
         with self.device.connect("rotator") as device:
             return {path: device.data_group(path) for path in credential_groups(self.spec)}
 
-    def rotate(self) -> tuple[int, Any]:
-        """Run ``bigip-sm-rotator once`` as a process of its own; returns its exit code and its JSON report."""
+    def rotate(self, *roles: str) -> tuple[int, Any]:
+        """Run ``bigip-sm-rotator once`` as a process of its own; returns its exit code and its JSON report.
+
+        With ``roles`` only these are rotated, and no issuer of tokens is asked for keys.
+        """
         command = [sys.executable, "-m", "rotator", "once", str(self.gateway_file)]
         command += ["--devices", str(self.lab.devices_file), "--output", "json"]
+        command += [word for role in roles for word in ("--role", role)]
         try:
             done = subprocess.run(  # noqa: S603 - the command is our own interpreter and our own files
                 command,

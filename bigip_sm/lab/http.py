@@ -109,7 +109,8 @@ class HttpsServer:
 
     ``tls`` None serves plain HTTP, for measurements of the HTTP layer. ``date`` gives epoch seconds for the
     Date header. ``max_head`` bounds request line and headers (431), ``max_body`` the body (413), in bytes.
-    A handler that raises is answered 500 and logged as one line; if the client goes away it is cancelled.
+    A handler that raises is answered 500 and logged as one line, or with ConnectionAbortedError not at all: the
+    connection is closed; if the client goes away it is cancelled.
     """
 
     def __init__(
@@ -330,6 +331,9 @@ class _Connection(asyncio.Protocol):
         try:
             response = item if isinstance(item, Response) else await self._shared.handler(item)
             await self._send(response, turn)
+        except ConnectionAbortedError:
+            self._transport.abort()
+            return
         except Exception as error:
             if not self._open:
                 return

@@ -7,7 +7,7 @@ import functools
 import secrets
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,10 @@ from bigip_sm.lab.files import private_file
 from bigip_sm.lab.network import LOOPBACK, Network
 from bigip_sm.lab.pki import server_context
 from bigip_sm.lab.tmm.dataplane import DataPlane
-from bigip_sm.spec.model import SecretsManagerSource, Spec, StsSource
+from bigip_sm.lab.tmm.workers import Workers
+from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import PARTITION
+from bigip_sm.spec.sources import SecretsManagerSource, StsSource
 
 T = TypeVar("T")
 
@@ -49,7 +51,8 @@ class Lab:
 
     ``directory`` gets the files that clients need: ``ca.pem`` (signs every server certificate), ``devices.yaml`` (the
     inventory, with passwords in files beside it) and client certificates. ``schema`` is F5's AS3 schema, if at hand.
-    Everything listens on 127.0.0.1. Use it as a context manager, or call ``start`` and ``stop``.
+    ``workers`` is the number of processes that serve the virtual servers, with ``tmms`` TMMs each; a single one is
+    this process. Everything listens on 127.0.0.1. Use it as a context manager, or call ``start`` and ``stop``.
     """
 
     def __init__(
@@ -59,13 +62,14 @@ class Lab:
         *,
         schema: Path | None = None,
         tmms: int = 2,
+        workers: int = 1,
         log: Callable[[str], None] | None = None,
     ) -> None:
         self.spec = spec
         self.directory = directory
         self.ca_file = directory / "ca.pem"
         self.devices_file = directory / "devices.yaml"
-        self.clock_offset = 0.0
+        self._clock_offset = 0.0
         self.management = ""
         endpoints = seed.endpoints(spec)
         self._containers = {endpoint.name: endpoint.container for endpoint in endpoints}
@@ -73,8 +77,12 @@ class Lab:
         self.network = Network()
         self.authorities = seed.Authorities.create()
         self.config = Config()
-        self.data_plane: DataPlane
-        self._make_data_plane = functools.partial(DataPlane, self.config, self.network, tmms=tmms, log=log)
+        self._plane: DataPlane | Workers
+        self._make_plane: Callable[[], DataPlane | Workers] = (
+            functools.partial(DataPlane, self.config, self.network, tmms=tmms, log=log)
+            if workers == 1
+            else functools.partial(Workers, self.config, self.network, number=workers, tmms=tmms, log=log)
+        )
         self._passwords = {name: secrets.token_urlsafe(24) for name in ("admin", "bigip-sm-rotator")}
         self.control_plane = ControlPlane(
             self.config,
@@ -114,7 +122,8 @@ class Lab:
         """End everything that the lab started."""
         if self._loop is not None and self._stopping is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(START_TIMEOUT)
+        # A rule that neither ends nor can be ended holds the thread for as long as the process lives.
+        self._thread.join(START_TIMEOUT if not self._stuck else 0.1)
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
         """Run a coroutine in the lab's event loop and wait for its result, at most ``timeout`` seconds."""
@@ -125,7 +134,44 @@ class Lab:
 
     def settle(self) -> None:
         """Wait until the last commit has reached every TMM and every pool member was probed."""
-        self.call(self.data_plane.settled())
+        self.call(self._plane.settled())
+
+    @property
+    def data_plane(self) -> DataPlane:
+        """The data plane of this process. Raises LabError if it runs in processes of its own."""
+        if not isinstance(self._plane, DataPlane):
+            raise LabError("the data plane of this lab runs in processes of its own")
+        return self._plane
+
+    @property
+    def log_lines(self) -> Sequence[str]:
+        """What TMM would have written to /var/log/ltm so far, the last 10,000 lines."""
+        return self._plane.log_lines
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds that the BIG-IP's clock is ahead of this machine's; may be set at any time."""
+        return self._clock_offset
+
+    @clock_offset.setter
+    def clock_offset(self, seconds: float) -> None:
+        self._clock_offset = seconds
+        if self._loop is not None and isinstance(self._plane, Workers):
+            self._loop.call_soon_threadsafe(self._plane.set_clock_offset, seconds)
+
+    def check(self) -> None:
+        """Raise LabError if a part of the running lab has ended or is stuck."""
+        if self._plane.failure:
+            raise LabError(self._plane.failure)
+
+    @property
+    def _stuck(self) -> bool:
+        plane = getattr(self, "_plane", None)
+        return isinstance(plane, DataPlane) and bool(plane.failure)
+
+    def renew(self) -> None:
+        """Put a new session, which lasts an hour, into every secret that holds one. Raises LabError."""
+        self.call(self._put_sessions())
 
     def listener(self, name: str) -> tuple[str, int]:
         """Where the virtual server of a listener is on this machine. Raises LabError before it is applied."""
@@ -158,7 +204,7 @@ class Lab:
         return self.cloud.environment(self.ca_file, seed.regions(self.spec)[0])
 
     def _device_clock(self) -> float:
-        return time.time() + self.clock_offset
+        return time.time() + self._clock_offset
 
     def _run(self) -> None:
         try:
@@ -174,11 +220,13 @@ class Lab:
         async with AsyncExitStack() as stack:
             await self._start_cloud(stack)
             # A Tcl interpreter belongs to the thread that made it.
-            self.data_plane = self._make_data_plane()
-            self.data_plane.clock = self._device_clock
+            self._plane = self._make_plane()
+            if isinstance(self._plane, DataPlane):
+                self._plane.clock = self._device_clock
+                self.control_plane.views.states = self._plane.member_states
             self.config.commit(put=seed.device_objects(self.spec, self.authorities))
-            stack.push_async_callback(self.data_plane.stop)
-            await self.data_plane.start()
+            stack.push_async_callback(self._plane.stop)
+            await self._plane.start()
             stack.push_async_callback(self.control_plane.stop)
             self.management = f"{LOOPBACK}:{await self.control_plane.start()}"
             self._write_files()
@@ -194,12 +242,21 @@ class Lab:
             vpc_endpoints=seed.vpc_endpoints(self.spec),
             private_dns=seed.private_dns_regions(self.spec),
         )
+        for role in self.spec.roles.values():
+            if isinstance(role.source, StsSource):
+                source = role.source
+                self.cloud.add_role(role.arn, external_id=source.external_id, max_session=source.duration)
+                for hop in source.chain:
+                    self.cloud.add_role(hop)
+            elif not isinstance(role.source, SecretsManagerSource):
+                self.cloud.add_role(role.arn, max_session=role.source.duration)
+        await self._put_sessions()
+
+    async def _put_sessions(self) -> None:
         for name, role in self.spec.roles.items():
             if isinstance(role.source, SecretsManagerSource):
                 region = role.source.region or seed.first_region(self.spec, name)
                 await self.cloud.put_session(role.source.secret, role.arn, region)
-            elif isinstance(role.source, StsSource):
-                self.cloud.add_role(role.arn, external_id=role.source.external_id)
 
     def _write_files(self) -> None:
         private_file(self.ca_file, self.authorities.servers.certificate_pem)

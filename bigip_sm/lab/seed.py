@@ -9,7 +9,10 @@ from bigip_sm.errors import LabError
 from bigip_sm.lab.aws.endpoints import Chat, Endpoint, classifier, steady
 from bigip_sm.lab.bigip.objects import Object, SslCertificate, SslKey
 from bigip_sm.lab.pki import Authority
-from bigip_sm.spec.model import ClientCertificateIdentity, Listener, PemFile, Spec
+from bigip_sm.spec.identities import ClientCertificateIdentity
+from bigip_sm.spec.model import Listener, PemFile, Route, Spec
+from bigip_sm.spec.principals import known_subjects, parse
+from bigip_sm.spec.usage import upstreams_of
 
 CHAT_TOKENS = ("This ", "answer ", "comes ", "from ", "the ", "lab, ", "one ", "token ", "at ", "a ", "time.")
 CHAT_PAUSE = 0.05
@@ -95,20 +98,25 @@ def private_dns_regions(spec: Spec) -> set[str]:
 
 
 def first_region(spec: Spec, role: str) -> str:
-    """The first region of the first upstream with that role; where its secret is, unless it says otherwise."""
-    for upstream in spec.upstreams.values():
-        if upstream.role == role:
-            return upstream.regions[0].name
+    """The first region of the first upstream that uses that role; where its secret is, unless it says otherwise."""
+    for upstream in upstreams_of(spec, role):
+        return upstream.regions[0].name
     return regions(spec)[0]
 
 
 def client_subjects(spec: Spec) -> list[str]:
     """Subjects of the client certificates that are worth having: whom the routes allow, and a stranger."""
-    names = {name for name, identity in spec.identities.items() if isinstance(identity, ClientCertificateIdentity)}
-    subjects = []
-    for route in spec.routes.values():
-        for entry in route.allow:
-            identity, _, subject = entry.partition(":")
-            if identity in names:
-                subjects.append(ANYBODY if subject == "*" else subject)
+    subjects = [subject for route in spec.routes.values() for subject in certificate_subjects(spec, route)]
     return [*dict.fromkeys(subjects), STRANGER]
+
+
+def certificate_subjects(spec: Spec, route: Route) -> list[str]:
+    """Subjects of the client certificates that a route allows, as far as the lab's own authority can issue them."""
+    found = []
+    for entry in (parse(entry) for entry in route.allow):
+        identity = spec.identities[entry.identity]
+        if not isinstance(identity, ClientCertificateIdentity):
+            continue
+        if identity.subject == "common-name" and identity.issuer is None:
+            found += [subject or ANYBODY for subject in known_subjects(identity, entry) or ()]
+    return found

@@ -155,14 +155,19 @@ def lint_declaration(declaration: Mapping[str, Any]) -> list[Finding]:
     findings = []
     if declaration.get("updateMode") == "complete":
         findings.append(COMPLETE.finding("/updateMode", "set it to selective, or leave it out"))
-    for tenant, body in _objects(declaration, "Tenant"):
-        if tenant == "Common":
-            findings.append(COMMON.finding("/Common", "put the objects into a tenant of their own"))
-        for application, content in _objects(body, "Application"):
-            for item in _items(f"/{tenant}/{application}", content):
-                for check in CHECKS:
-                    findings.extend(check(item))
+    if any(tenant == "Common" for tenant, _ in _objects(declaration, "Tenant")):
+        findings.append(COMMON.finding("/Common", "put the objects into a tenant of their own"))
+    for item in items(declaration):
+        for check in CHECKS:
+            findings.extend(check(item))
     return sorted(findings, key=lambda finding: (finding.where, finding))
+
+
+def items(declaration: Mapping[str, Any]) -> Iterator[Item]:
+    """Every item of a declaration of class ADC."""
+    for tenant, body in _objects(declaration, "Tenant"):
+        for application, content in _objects(body, "Application"):
+            yield from _items(f"/{tenant}/{application}", content)
 
 
 def _objects(parent: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -15,11 +15,20 @@ from typing import Any, Literal
 from bigip_sm.aws.hosts import runtime_host
 from bigip_sm.render.checks import check
 from bigip_sm.render.irule import render_irule
-from bigip_sm.render.records import Records, access_records, is_prefix, keys, network_records, route_records
+from bigip_sm.render.records import (
+    Records,
+    access_records,
+    is_prefix,
+    key_records,
+    keys,
+    network_records,
+    route_records,
+)
 from bigip_sm.render.result import DataGroupSpec, Rendered
 from bigip_sm.render.templates import fill
-from bigip_sm.spec.model import Listener, NetworkIdentity, PemFile, Route, Spec, UpstreamRegion
-from bigip_sm.spec.names import APPLICATION, credential_group, object_path, pool_item, server_tls_item
+from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
+from bigip_sm.spec.model import Listener, PemFile, Route, Spec, UpstreamRegion
+from bigip_sm.spec.names import APPLICATION, credential_group, jwks_group, object_path, pool_item, server_tls_item
 
 SCHEMA_VERSION = "3.49.0"
 """By AS3's changelog: ``sustain`` in HTTP_Profile came with 3.49.0, enforceRFCCompliance with 3.40, sslEnabled and
@@ -38,6 +47,14 @@ CREDENTIAL_FORMAT = (
     "meta -> 1|<generation>|<issued at, epoch seconds>|<credential expiry>|<rotator id>"
 )
 
+JWKS_FORMAT = "<identity>/<base64url of the key id> -> 1|RS256|<not after, epoch seconds>|<public key, DER in base64>"
+
+HEADERS = 32 * 1024
+"""Bytes that a request's head may have (AS3's default)."""
+
+HEADERS_WITH_TOKENS = 128 * 1024
+"""The same where tokens are read, so that one that is far too long is told so, and not just cut off by TMM."""
+
 Item = tuple[str, dict[str, Any]]
 
 
@@ -55,7 +72,7 @@ def render(spec: Spec) -> Rendered:
     for source in (_shared(spec), _listeners(spec, irules), _regions(spec), (item for item, _ in groups)):
         application.update(source)
     check(declaration)
-    return Rendered(declaration, irules, (*(group for _, group in groups), *_credential_groups(spec)))
+    return Rendered(declaration, irules, (*(group for _, group in groups), *_rotated_groups(spec)))
 
 
 def _routes(spec: Spec, listener: str) -> dict[str, Route]:
@@ -74,7 +91,7 @@ def _longest_timeout(spec: Spec, routes: Iterable[Route]) -> int:
 def _shared(spec: Spec) -> Iterator[Item]:
     # A client connection must outlive the upstream's silence, or a slow model's caller is cut off before the answer.
     idle = max(_longest_timeout(spec, spec.routes.values()) + 2 * IDLE_MARGIN, CLIENT_IDLE_MINIMUM)
-    yield "http", fill("http_profile")
+    yield "http", fill("http_profile", maximum_header_size=HEADERS_WITH_TOKENS if _reads_tokens(spec) else HEADERS)
     yield "one_connect", fill("multiplex_profile")
     yield "tcp_client", fill("tcp_profile", idle_timeout=idle, towards_aws=False)
 
@@ -179,6 +196,9 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
         if isinstance(identity, NetworkIdentity):
             purpose = f"whom identity {name} knows by network"
             yield _data_group(spec, f"networks_{name}", "ip", network_records(identity), purpose)
+        elif isinstance(identity, ApiKeyIdentity):
+            purpose = f"who holds which key of identity {name}"
+            yield _data_group(spec, f"keys_{name}", "string", key_records(identity), purpose)
 
 
 def _data_group(
@@ -188,7 +208,14 @@ def _data_group(
     return (item, fill("data_group", type=kind, records=records)), group
 
 
-def _credential_groups(spec: Spec) -> Iterator[DataGroupSpec]:
+def _reads_tokens(spec: Spec) -> bool:
+    return any(isinstance(identity, JwtIdentity) for identity in spec.identities.values())
+
+
+def _rotated_groups(spec: Spec) -> Iterator[DataGroupSpec]:
+    if _reads_tokens(spec):
+        purpose = "keys that verify the tokens of jwt identities"
+        yield DataGroupSpec(jwks_group(spec.gateway), "string", "rotator", purpose, format=JWKS_FORMAT)
     for role in sorted(spec.roles):
         purpose = f"signing keys and bearer tokens of role {role}"
         path = credential_group(spec.gateway, role)

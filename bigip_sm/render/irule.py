@@ -9,9 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from bigip_sm.render.callers import callers_of
 from bigip_sm.render.reasons import REASONS
-from bigip_sm.spec.model import ClientCertificateIdentity, NetworkIdentity, Spec
-from bigip_sm.spec.names import SUBJECT_PATTERN, credential_group, object_path
+from bigip_sm.spec.model import Spec
+from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, credential_group, jwks_group, object_path
+from bigip_sm.spec.usage import roles_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -21,27 +23,22 @@ def render_irule(spec: Spec, listener: str) -> str:
     """The text of the iRule for one listener: ASCII, LF, ending in a newline. Same input, same bytes."""
     routes = [route for route in spec.routes.values() if route.listener == listener]
     upstreams = [spec.upstreams[name] for name in sorted({route.upstream for route in routes})]
-    with_certificates = spec.listeners[listener].tls.client_certificate is not None
-    identities = [
-        (name, identity.type)
-        for name, identity in spec.identities.items()
-        if isinstance(identity, NetworkIdentity)
-        or (isinstance(identity, ClientCertificateIdentity) and with_certificates)
-    ]
+    callers = callers_of(spec, listener)
     return _template().render(
         gateway=spec.gateway,
         listener=listener,
         hostnames=sorted(spec.listeners[listener].hostnames),
-        identities=identities,
-        certificate_identity=next((name for name, kind in identities if kind == "client-certificate"), None),
-        roles=sorted({upstream.role for upstream in upstreams}),
+        callers=callers,
+        roles=sorted({role for route in routes for role in roles_of(spec, route)}),
         schemes=sorted({"bearer" if upstream.kind == "sagemaker-openai" else "sigv4" for upstream in upstreams}),
         regions=sorted({region.name for upstream in upstreams for region in upstream.regions}),
         has_prefixes=any(route.match.path.endswith("*") for route in routes),
-        reasons=tuple(REASONS.values()),
+        reasons=[reason for reason in REASONS.values() if not reason.stage or reason.stage in callers.types],
         subject_pattern=SUBJECT_PATTERN,
+        group_pattern=GROUP_PATTERN,
         group=lambda item: object_path(spec.gateway, item),
         credential_group=lambda role: credential_group(spec.gateway, role),
+        jwks_group=jwks_group(spec.gateway),
     )
 
 

@@ -10,7 +10,8 @@ class Reason:
     """One refusal.
 
     ``code`` is what callers see in ``X-Gateway-Reason``, ``status`` the HTTP status, ``message`` the sentence in the
-    answer. ``meaning``, ``who`` (must act) and ``check`` (how to) are for the docs.
+    answer. ``meaning``, ``who`` (must act) and ``check`` (how to) are for the docs. ``stage`` is the type of identity
+    without which no iRule has this reason; empty if all have it.
     """
 
     code: str
@@ -19,6 +20,7 @@ class Reason:
     meaning: str
     who: str
     check: str
+    stage: str = ""
 
 
 _REASONS = (
@@ -53,10 +55,12 @@ _REASONS = (
     Reason(
         "unauthenticated",
         401,
-        "no identity: present a client certificate or call from a known network",
-        "No identity of the gateway knows this caller.",
+        "no identity: present a credential that this gateway accepts",
+        "No identity of the gateway knows this caller: there is no client certificate, token or API key that the "
+        "listener reads, and the network is not known.",
         "caller",
-        "`curl --cert … --key …`; compare the source address with the `network` identities in gateway.yaml.",
+        "`curl --cert … --key …`, or `-H 'Authorization: Bearer …'`; compare the source address with the `network` "
+        "identities in gateway.yaml.",
     ),
     Reason(
         "client-certificate-untrusted",
@@ -69,11 +73,116 @@ _REASONS = (
     Reason(
         "client-certificate-unusable",
         401,
-        "the common name of the client certificate cannot be used as a subject",
-        "The certificate is trusted, but its common name is missing, over 128 characters, or holds a character outside "
-        "letters, digits, blank and . _ @ + = , : / -",
+        "the client certificate does not name a caller of this gateway",
+        "The certificate is trusted, but the part of it that the identity takes for the subject is missing, there more "
+        "than once, over 128 characters, or holds a character outside letters, digits, blank and . _ @ + = , : / - Or "
+        "no identity takes certificates of its issuer.",
         "owner of the CA",
-        "`openssl x509 -noout -subject -in client.pem`",
+        "`openssl x509 -noout -subject -issuer -ext subjectAltName -in client.pem`; compare with `subject` and "
+        "`issuer` of the identity.",
+    ),
+    Reason(
+        "jwt-too-large",
+        401,
+        "the token is too long",
+        "The token is longer than `max_size` of the identity. It was not decoded.",
+        "caller",
+        "Count its characters. Tokens with very many groups: let the provider send the ones of this application only.",
+        "jwt",
+    ),
+    Reason(
+        "jwt-malformed",
+        401,
+        "the token is not a well-formed JWT",
+        "What follows Bearer is not three parts in base64url; or its header or payload is not one well-formed JSON "
+        "object: broken syntax, a name twice, more than 8 levels, a NUL; or `exp` is missing, or a time no number.",
+        "caller",
+        "Decode the parts between the dots with `base64 -d`.",
+        "jwt",
+    ),
+    Reason(
+        "jwt-algorithm",
+        401,
+        "tokens must be signed with RS256",
+        "The header of the token has another `alg` than RS256, `none` and HS256 among them, or extensions in `crit`.",
+        "caller",
+        "Have the provider sign with RS256.",
+        "jwt",
+    ),
+    Reason(
+        "jwt-issuer",
+        401,
+        "the issuer of the token is not accepted",
+        "No identity has this `iss` as its `issuer`. The two are compared as they are, the last slash included.",
+        "caller",
+        "Compare `iss` in the payload with `issuer` in gateway.yaml.",
+        "jwt",
+    ),
+    Reason(
+        "jwt-unknown-key",
+        401,
+        "the key that signed the token is not known",
+        "The gateway has no key of this issuer with the token's `kid`: the token has none, the issuer has withdrawn "
+        "the key, or published it so lately that it is not here yet.",
+        "owner of the rotator",
+        "Compare `kid` in the token's header with the issuer's key set, then look for it in the data group "
+        "`/bigip_sm/<gateway>.jwks`.",
+        "jwt",
+    ),
+    Reason(
+        "jwt-signature",
+        401,
+        "the signature of the token is wrong",
+        "The token was altered, cut, or signed with another key.",
+        "caller",
+        "Get a new token.",
+        "jwt",
+    ),
+    Reason(
+        "jwt-audience",
+        401,
+        "the token is for somebody else",
+        "The audience of the token is none of the identity's.",
+        "caller",
+        "Compare `aud` in the payload with `audience` in gateway.yaml.",
+        "jwt",
+    ),
+    Reason(
+        "jwt-expired",
+        401,
+        "the token has expired",
+        "The time in `exp` is past by more than the identity's `leeway`.",
+        "caller",
+        "Get a new token; compare the clock of the BIG-IP (`date -u`).",
+        "jwt",
+    ),
+    Reason(
+        "jwt-not-yet",
+        401,
+        "the token is not valid yet",
+        "The time in `nbf` or `iat` is to come by more than the identity's `leeway`.",
+        "caller",
+        "Compare the clocks of the issuer and the BIG-IP (`date -u`).",
+        "jwt",
+    ),
+    Reason(
+        "jwt-subject",
+        401,
+        "the token names no caller",
+        "The claim that the identity takes for the subject is missing, no text, over 128 characters, or holds a "
+        "character outside letters, digits, blank and . _ @ + = , : / -",
+        "owner of the gateway",
+        "Compare the payload with `subject` of the identity in gateway.yaml.",
+        "jwt",
+    ),
+    Reason(
+        "api-key-unknown",
+        401,
+        "this API key is not known",
+        "The SHA-256 of the key is not among the `keys` of the identity.",
+        "caller",
+        '`printf %s "$KEY" | sha256sum`, and compare with gateway.yaml.',
+        "api-key",
     ),
     Reason(
         "not-allowed",

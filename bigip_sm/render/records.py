@@ -1,4 +1,4 @@
-"""The records of the data groups that AS3 owns: routes, prefixes, access and networks.
+"""The records of the data groups that AS3 owns: routes, prefixes, access, networks and API keys.
 
 The policy is data, so that changing it does not change the iRule. Every function returns records as AS3 writes them,
 ``{"key": ..., "value": ...}``, sorted by key.
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from bigip_sm.aws.hosts import runtime_host
 from bigip_sm.errors import RenderError
-from bigip_sm.spec.model import NetworkIdentity, Route, Spec, Upstream
+from bigip_sm.spec.identities import ApiKeyIdentity, NetworkIdentity, key_class
+from bigip_sm.spec.model import Route, Spec, Upstream
+from bigip_sm.spec.principals import known_subjects, parse
 
 FORMAT = 1
 """Version of the route records; the first field of each."""
@@ -63,18 +65,59 @@ def _target(name: str, upstream: Upstream) -> tuple[str, str, str]:
 
 
 def access_records(spec: Spec) -> Records:
-    """Who may use which route: ``<route>|<identity>:<subject>`` -> ``1``; an empty subject stands for every subject."""
-    keys = set()
+    """Who may use which route, and with which role.
+
+    ``<route>|<identity>:<subject>`` -> ``1`` and ``<route>|<identity>:`` -> ``1`` if every caller of the identity may,
+    else ``0``. Then, each after a ``|``, what counts beside: ``group/<name>``, ``scope/<name>`` and ``class/<name>``
+    open the route to tokens that have it, ``role/<role>/<group>`` says which role signs for members of the group, or
+    for all if the group is empty; the first that fits.
+    """
+    found: dict[str, str] = {}
     for name, route in spec.routes.items():
-        for principal in route.allow:
-            identity, _, subject = principal.partition(":")
-            keys.add(f"{name}|{identity}:{'' if subject == '*' else subject}")
-    return [{"key": key, "value": "1"} for key in sorted(keys)]
+        for identity in spec.identities:
+            found.update(_access(spec, f"{name}|{identity}:", route, identity))
+    return _sorted(found)
+
+
+def _access(spec: Spec, prefix: str, route: Route, name: str) -> dict[str, str]:
+    """The records of one route and one identity; ``prefix`` is their key without a subject."""
+    identity = spec.identities[name]
+    subjects: dict[str, str] = {}
+    conditions = []
+    for entry in (parse(entry) for entry in route.allow if entry.startswith(f"{name}:")):
+        known = known_subjects(identity, entry)
+        subjects.update(dict.fromkeys(known or (), "1"))
+        if known is None:
+            conditions.append(f"{entry.kind}/{entry.name}")
+    for text, role in route.role_by_group.items():
+        entry = parse(text)
+        if entry.identity == name:
+            members = known_subjects(identity, entry)
+            if members is None:
+                conditions.append(f"role/{role}/{entry.name}")
+            for member in members or ():
+                # A member needs a record of his own to have the role, if he may use the route at all.
+                if "" in subjects or member in subjects:
+                    subjects.setdefault(member, "1")
+                    subjects[member] += f"|role/{role}/" if subjects[member] == "1" else ""
+    if conditions:
+        subjects[""] = "|".join([subjects.get("", "0"), *conditions])
+    return {f"{prefix}{subject}": value for subject, value in subjects.items()}
 
 
 def network_records(identity: NetworkIdentity) -> Records:
     """Who owns which network: CIDR -> subject."""
     return _sorted({str(network): subject for network, subject in identity.networks.items()})
+
+
+def key_records(identity: ApiKeyIdentity) -> Records:
+    """Who holds which API key: its SHA-256, hex -> ``1|<class>|<subject>|<group>...``."""
+    return _sorted(
+        {
+            digest: "|".join([str(FORMAT), key_class(identity, key), key.subject, *key.groups])
+            for digest, key in identity.keys.items()
+        }
+    )
 
 
 def _sorted(records: Mapping[str, str]) -> Records:

@@ -18,6 +18,7 @@ _VPC_ENDPOINT = re.compile(
 _AWS_HOST = re.compile(r"(.+\.)?(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)")
 _SERVICE = "runtime.sagemaker"
 _SECRET_ARN = re.compile(r"arn:(?P<partition>[a-z-]+):secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+")
+_ROLE = re.compile(r"arn:(aws[a-z-]*):iam:")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]{2,4})?-[a-z]+-[1-9]")
 
 
@@ -88,12 +89,21 @@ def _check_endpoint(draft: Draft, path: Path, region: str) -> Iterator[Problem]:
         yield draft.problem(where, message, f"write the name of an endpoint of {_SERVICE}, such as {example}")
 
 
+def check_partition(draft: Draft, path: Path, role: str, upstream: str) -> Iterator[Problem]:
+    """The role that is named at ``path`` must be in the partition of every region of the upstream."""
+    match = _ROLE.match(draft.text("roles", role, "arn") or "")
+    for index in draft.items("upstreams", upstream, "regions"):
+        region = draft.text("upstreams", upstream, "regions", index, "name")
+        if match is not None and region is not None and _REGION.fullmatch(region):
+            yield from _fits(draft, path, region, role, match[1])
+
+
 def check_roles(draft: Draft) -> Iterator[Problem]:
     """A role's partition must be that of every region it is used in; a secret's ARN must name the region asked."""
     partitions: dict[str, str] = {}
     for role in draft.names("roles"):
         arn = draft.text("roles", role, "arn") or ""
-        if match := re.match(r"arn:(aws[a-z-]*):iam:", arn):
+        if match := _ROLE.match(arn):
             partitions[role] = match[1]
     first_region: dict[str, str] = {}
     for upstream in draft.names("upstreams"):

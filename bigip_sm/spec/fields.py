@@ -51,13 +51,17 @@ class Union:
 
 @dataclass(frozen=True)
 class Place:
-    """The place of an error: its path in the file, what is wanted there, the model that the last key belongs to."""
+    """The place of an error: its path in the file, what is wanted there, the model that the last key belongs to.
+
+    ``shown`` is how many steps of the path may be shown, None for all: a key may be a secret in the wrong place.
+    """
 
     path: Path
     wanted: Wanted
     owner: type[BaseModel] | None
     union: Union | None
     is_key: bool
+    shown: int | None = None
 
 
 def is_model(annotation: Any) -> bool:
@@ -104,7 +108,7 @@ def want(annotation: Any, metadata: Sequence[Any] = ()) -> Wanted:
         form=forms[0] if forms else None,
         discriminator=tags[0] if tags else None,
         description=next((field.description for field in fields if field.description), ""),
-        secret=any(field.repr is False for field in fields),
+        secret=any(field.repr is False for field in fields) or any(form.secret for form in forms),
     )
 
 
@@ -124,7 +128,7 @@ def of_field(field: FieldInfo) -> Wanted:
 def follow(model: type[BaseModel], location: Sequence[str | int]) -> Place:
     """Follow a location that pydantic reports, from ``model`` on."""
     wanted, path, union, owner = Wanted((model,)), list[str | int](), None, None
-    secret = False
+    secret, shown = False, None
     for index, step in enumerate(location):
         secret = secret or wanted.secret
         if len(wanted.arms) > 1:
@@ -140,8 +144,10 @@ def follow(model: type[BaseModel], location: Sequence[str | int]) -> Place:
             field = arm.model_fields.get(str(step))
             wanted = of_field(field) if field else Wanted((Any,))
         elif dict in written(arm) and len(arguments) == 2:
+            if want(arguments[0]).secret:
+                shown = len(path)
             if list(location[index + 1 :]) == ["[key]"]:
-                return Place((*path, step), want(arguments[0]), None, union, True)
+                return Place((*path, step), want(arguments[0]), None, union, True, shown)
             owner, wanted = None, want(arguments[1])
         elif list in written(arm) and arguments:
             owner, wanted = None, want(arguments[0])
@@ -149,7 +155,7 @@ def follow(model: type[BaseModel], location: Sequence[str | int]) -> Place:
             continue  # a step that pydantic's own validators add and the file does not have
         path.append(step)
     wanted = dataclasses.replace(wanted, secret=secret or wanted.secret)
-    return Place(tuple(path), wanted, owner, union, False)
+    return Place(tuple(path), wanted, owner, union, False, shown)
 
 
 def _branch(wanted: Wanted, label: str | int) -> Any:

@@ -16,13 +16,14 @@ class Form:
 
     ``Annotated[str, Field(pattern=...), Form("a name", "2 to 41 lower-case letters", "public")]`` makes a value that
     does not match the pattern read ``"X" is not a name; write 2 to 41 lower-case letters, such as public``. ``unit``
-    is what the number counts, ``bytes`` or ``seconds``.
+    is what the number counts, ``bytes`` or ``seconds``. With ``secret`` a wrong value is never shown.
     """
 
     noun: str
     rule: str
     example: str
     unit: str = ""
+    secret: bool = False
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:

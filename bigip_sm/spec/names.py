@@ -14,6 +14,9 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{1,40}$"
 SUBJECT_PATTERN = r"^[A-Za-z0-9 ._@+=,:/-]{1,128}$"
 """Subjects of a principal: printable ASCII without anything that AS3, Tcl or SageMaker would rewrite."""
 
+GROUP_PATTERN = r"^[A-Za-z0-9 ._@+=,:/-]{1,64}$"
+"""Groups and scopes of a principal that can be named in the spec; a token's others are passed over."""
+
 PATH_PATTERN = r"^/[A-Za-z0-9._~:@/-]*(\*)?$"
 """Paths of routes: characters that no percent-encoding changes; a final ``/*`` makes it a prefix."""
 
@@ -26,6 +29,11 @@ def object_path(gateway: str, item: str) -> str:
 def credential_group(gateway: str, role: str) -> str:
     """Full path of the data group with the credentials of ``role``, e.g. ``/bigip_sm/inference.chat``."""
     return f"/{PARTITION}/{gateway}.{role}"
+
+
+def jwks_group(gateway: str) -> str:
+    """Full path of the data group with the verification keys of every ``jwt`` identity of the gateway."""
+    return f"/{PARTITION}/{gateway}.jwks"
 
 
 def pool_item(upstream: str, region: str) -> str:

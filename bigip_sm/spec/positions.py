@@ -96,9 +96,9 @@ class Document:
             node = child
         return line
 
-    def problem(self, path: Path, message: str, fix: str) -> Problem:
-        """Make the problem ``message``; ``fix`` about the value at ``path``."""
-        return _problem(self.file, self.line(path), path, message, fix)
+    def problem(self, path: Path, message: str, fix: str, *, shown: int | None = None) -> Problem:
+        """Make the problem ``message``; ``fix`` about the value at ``path``, of which ``shown`` steps are shown."""
+        return _problem(self.file, self.line(path), path[:shown], message, fix)
 
 
 def dotted(path: Path) -> str:

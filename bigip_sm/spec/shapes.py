@@ -62,7 +62,7 @@ def shape_problems(
         if error.type == "extra_forbidden" and (nearest := _meant(document, error, suggester))
     }
     problems = [
-        document.problem(_shown_path(error), *_words(document, error, suggester))
+        document.problem(_shown_path(error), *_words(document, error, suggester), shown=error.place.shown)
         for error in kept
         if not (error.type == "missing" and _stands_there(error.place.path, meant, document))
     ]

@@ -11,8 +11,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.errors import SourceError
@@ -22,31 +22,63 @@ _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.]\d{1,9})?(Z|[+-]\d\d:?\d\d)")
 
 
-@dataclass(frozen=True)
+@dataclass
 class SecretsManager:
-    """Reads the current version of ``secret`` in ``region`` for ``role``. ``clock`` gives epoch seconds."""
+    """Reads the current version of ``secret`` in ``region`` for ``role``. ``clock`` gives epoch seconds.
+
+    The value is read when the current version is another one than last time; until then only its id is asked for, which
+    is cheap and leaves the value where it is.
+    """
 
     role: str
     secret: str
     region: str
     clock: Callable[[], float] = time.time
+    _client: Any = field(default=None, init=False, repr=False)
+    _version: str = field(default="", init=False, repr=False)
+    _found: SessionCredentials | str = field(default="", init=False, repr=False)
+
+    polled: ClassVar[bool] = True
 
     def fetch(self) -> SessionCredentials:
         """The session in the secret. It was issued when that version of the secret was made. Raises SourceError."""
         where = f"secret {self.secret} in {self.region}"
-        with explained(self.role, where):
-            # The stage is asked for by name: without it, what is returned is not the same everywhere.
-            answer = client("secretsmanager", self.region).get_secret_value(
-                SecretId=self.secret, VersionStage="AWSCURRENT"
-            )
         try:
-            return parse_session(answer.get("SecretString"), _timestamp(answer.get("CreatedDate")), self.clock())
+            with explained(self.role, where):
+                if self._client is None:
+                    self._client = client(self.role, "secretsmanager", self.region)
+                if not (self._version and self._is_current()):
+                    self._read()
+        except SourceError:
+            self._client = None  # the next one reads anew what the environment says about credentials and endpoints
+            raise
+        if isinstance(self._found, str):
+            raise SourceError(f"role {self.role}: {where}: {self._found}")
+        late = self.clock() - self._found.expiration
+        if late >= 0:
+            raise SourceError(
+                f"role {self.role}: {where}: its session expired {late:.0f} s ago; whoever fills the secret is late"
+            )
+        return self._found
+
+    def _is_current(self) -> bool:
+        """Whether the version that was read is still the current one."""
+        stages = self._client.describe_secret(SecretId=self.secret).get("VersionIdsToStages") or {}
+        return "AWSCURRENT" in stages.get(self._version, ())
+
+    def _read(self) -> None:
+        """Read the current version: a session, or why it is none."""
+        # The stage is asked for by name: without it, what is returned is not the same everywhere.
+        answer = self._client.get_secret_value(SecretId=self.secret, VersionStage="AWSCURRENT")
+        try:
+            self._found = parse_session(answer.get("SecretString"), _timestamp(answer.get("CreatedDate")))
         except ValueError as error:
-            raise SourceError(f"role {self.role}: {where}: {error}") from None
+            self._found = str(error)
+        self._version = str(answer.get("VersionId", ""))
 
 
-def parse_session(text: str | None, created: float, now: float) -> SessionCredentials:
-    """The session in a secret's text; ``created`` and ``now`` are epoch seconds. Raises ValueError with the reason."""
+def parse_session(text: str | None, created: float) -> SessionCredentials:
+    """The session in a secret's text, made at ``created`` (epoch seconds). Raises ValueError with the reason."""
     if text is None:
         raise ValueError(f"the secret is binary; it should be JSON with {', '.join(_KEYS)}")
     try:
@@ -58,16 +90,15 @@ def parse_session(text: str | None, created: float, now: float) -> SessionCreden
     access_key_id = _text(document, "AccessKeyId")
     if access_key_id.startswith("AKIA"):
         raise ValueError("it holds a long-lived access key (AKIA...); only STS sessions (ASIA...) are taken")
-    session = SessionCredentials(
+    if not access_key_id.startswith("ASIA"):
+        raise ValueError("AccessKeyId is not that of an STS session (ASIA...)")
+    return SessionCredentials(
         access_key_id,
         _text(document, "SecretAccessKey"),
         _text(document, "SessionToken"),
         _expiration(_text(document, "Expiration")),
         created,
     )
-    if session.expiration <= now:
-        raise ValueError(f"its session expired {now - session.expiration:.0f} s ago; whoever fills the secret is late")
-    return session
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from gateway_kit import INVOKE, Gateway
 
-from bigip_sm.commands.lab import certificate_subject
+from bigip_sm.commands.lab import certificate_subject, keep
 from bigip_sm.commands.main import main
+from bigip_sm.errors import LabError
 from bigip_sm.spec import load
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +71,9 @@ def group_is_gone(group: int) -> bool:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_printed_lines_work_and_ctrl_c_ends_it() -> None:
-    with lab_up() as process:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_printed_lines_work_and_ctrl_c_ends_it(workers: str) -> None:
+    with lab_up("--workers", workers) as process:
         lines = until(process, "Ctrl-C")
         calls = [line for line in lines if line.startswith("curl ")]
         assert len(calls) == 2
@@ -101,6 +106,52 @@ def test_json_names_what_is_there_and_sigterm_ends_it_too() -> None:
         process.communicate(timeout=30)
         assert process.returncode == 0
         assert group_is_gone(process.pid)
+
+
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="pgrep is not installed")
+def test_a_worker_that_ends_ends_the_lab_with_one_clear_line() -> None:
+    with lab_up("--workers", "2") as process:
+        until(process, "Ctrl-C")
+        find = ["pgrep", "-P", str(process.pid), "-f", "worker_process"]
+        children = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
+        assert len(children) == 2
+        os.kill(int(children[0]), signal.SIGKILL)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert re.fullmatch(r"error: worker [01] of the data plane ended \(exit code -9\)\n", err)
+        assert group_is_gone(process.pid)
+
+
+def test_sessions_are_renewed_and_rotated_in(quickstart: Gateway) -> None:
+    known = len(quickstart.lab.cloud.sessions.all())
+    before = quickstart.stage.credentials()
+    over = threading.Event()
+    keeper = threading.Thread(target=keep, args=(quickstart.stage, over, 0.1))
+    keeper.start()
+    try:
+        for _ in range(200):
+            if quickstart.stage.credentials() != before:
+                break
+            time.sleep(0.05)
+    finally:
+        over.set()
+        keeper.join(30)
+    assert quickstart.stage.credentials() != before
+    assert len(quickstart.lab.cloud.sessions.all()) > known
+    assert quickstart.ask(INVOKE).status == 200
+
+
+def test_a_lab_that_is_stuck_ends_with_the_reason() -> None:
+    class Stuck:
+        @property
+        def lab(self) -> Stuck:
+            return self
+
+        def check(self) -> None:
+            raise LabError("a rule in HTTP_REQUEST does not end and cannot be ended")
+
+    with pytest.raises(LabError, match="does not end"):
+        keep(Stuck(), threading.Event(), 0.01)  # type: ignore[arg-type]  # all that keep asks of it
 
 
 def test_a_missing_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,8 @@ APPROVAL = {"name": "review", "ticket": "SEC-1", "date": "2026-10-02"}
 
 names = st.from_regex(r"[a-z][a-z0-9_]{1,40}", fullmatch=True)
 subjects = st.from_regex(r"[A-Za-z0-9 ._@+=,:/-]{1,128}", fullmatch=True)
+groups = st.from_regex(r"[A-Za-z0-9 ._@+=,:/-]{1,64}", fullmatch=True)
+CLASSES = st.sampled_from(["class/human", "class/service", "class/agent"])
 segments = st.from_regex(r"[A-Za-z0-9._~:@-]{0,19}[A-Za-z0-9_~:@-]", fullmatch=True)
 endpoints = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,20}", fullmatch=True)
 
@@ -83,7 +85,10 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     for number, path in enumerate(paths):
         # The number keeps one path from being below another.
         exact = f"/{number}/" + "/".join(path)
-        allow = st.tuples(st.sampled_from(sorted(identities)), st.one_of(subjects, st.just("*"))).map(":".join)
+        group = groups.map(lambda name: f"group/{name}")
+        kinds = st.one_of(subjects, st.just("*"), group, groups.map(lambda name: f"scope/{name}"), CLASSES)
+        allow = st.tuples(st.sampled_from(sorted(identities)), kinds).map(":".join)
+        by_group = st.tuples(st.sampled_from(sorted(identities)), group).map(":".join)
         routes[f"{draw(names)[:30]}_{number}"] = route(
             listener=draw(st.sampled_from(sorted(listeners))),
             upstream=draw(st.sampled_from(sorted(upstreams))),
@@ -93,6 +98,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             },
             allow=draw(st.lists(allow.filter(lambda one: len(one) <= 180), min_size=1, max_size=4)),
             limits={"body": draw(st.integers(1, 8 * 1024**2))},
+            role_by_group=draw(st.dictionaries(by_group, st.just("models"), max_size=2)),
         )
     gateway = draw(names.filter(lambda name: name not in ("common", "bigip_sm")))
     return document(gateway=gateway, listeners=listeners, identities=identities, upstreams=upstreams, routes=routes)
@@ -121,9 +127,42 @@ def _listeners() -> st.SearchStrategy[dict[str, Any]]:
 
 def _identities() -> st.SearchStrategy[dict[str, Any]]:
     networks = st.dictionaries(st.sampled_from(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]), subjects, min_size=1)
+    classes = st.sampled_from(["human", "service", "agent"])
+    digests = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+    key = st.fixed_dictionaries({"subject": subjects, "groups": st.lists(groups, max_size=3, unique=True)})
+    claims = st.sampled_from([None, "groups", "cognito:groups", "https://example.com/claims#groups"])
     return st.one_of(
         st.just({"type": "client-certificate"}),
-        st.fixed_dictionaries({"type": st.just("network"), "networks": networks}),
+        st.fixed_dictionaries(
+            {
+                "type": st.just("client-certificate"),
+                "subject": st.sampled_from(["common-name", "san-uri", "san-dns", "san-email", "sha256"]),
+                "issuer": st.sampled_from([None, "Partner CA", "Acme: CA, Inc./+1"]),
+                "groups": st.dictionaries(groups, st.lists(subjects, max_size=2), max_size=2),
+            }
+        ),
+        st.fixed_dictionaries({"type": st.just("network"), "networks": networks, "class": classes}),
+        st.fixed_dictionaries(
+            {
+                "type": st.just("jwt"),
+                "provider": st.sampled_from([None, "okta", "cognito", "entra", "keycloak"]),
+                "issuer": st.from_regex(r"https://[a-z0-9.-]{1,20}(/[A-Za-z0-9._~%:@+=,-]{0,10}){0,3}", fullmatch=True),
+                "audience": st.lists(
+                    st.from_regex(r"[A-Za-z0-9._~%:@+=,/-]{1,20}", fullmatch=True), min_size=1, max_size=3
+                ),
+                "groups": claims,
+                "scopes": claims,
+                "class": classes,
+                "class_by": st.sampled_from([None, {"claim": "kind"}, {"claim": "k:#/", "values": {"a,b=": "agent"}}]),
+            }
+        ),
+        st.fixed_dictionaries(
+            {
+                "type": st.just("api-key"),
+                "header": st.sampled_from(["x-api-key", "authorization", "x-key"]),
+                "keys": st.dictionaries(digests, key, min_size=1, max_size=3),
+            }
+        ),
     )
 
 

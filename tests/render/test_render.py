@@ -90,7 +90,9 @@ def test_the_manifest_lists_every_data_group_once(made: dict[str, Any]) -> None:
     assert listed == declared
     assert all(group.records == len(group.keys) for group in rendered.data_groups)
     rotated = [group.path for group in rendered.data_groups if group.owner == "rotator"]
-    assert rotated == [f"/bigip_sm/{made['gateway']}.models"]
+    with_tokens = any(identity["type"] == "jwt" for identity in made["identities"].values())
+    jwks = [f"/bigip_sm/{made['gateway']}.jwks"] if with_tokens else []
+    assert rotated == [*jwks, f"/bigip_sm/{made['gateway']}.models"]
     assert json.loads(manifest_text(rendered))[0]["path"] in declared
 
 

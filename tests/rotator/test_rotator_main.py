@@ -85,7 +85,8 @@ devices:
     rotator: {{user: rotator, password: {{file: rotator.password}}}}
 """
     )
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
+    environment["STATE_DIRECTORY"] = str(tmp_path / "state")
     yield Bench(emulated, aws, devices, environment | aws.environment())
     assert len(emulated.plane.tokens) == 0
 
@@ -173,7 +174,7 @@ def test_usage_errors(bench: Bench, arguments: list[str], problem: str) -> None:
     done = bench.run("--output", "json", *arguments)
     assert done.returncode == 1
     assert problem in done.stderr
-    assert problem in json.loads(done.stdout)["problems"][0]
+    assert problem in json.loads(done.stdout)["problems"][0]["message"]
     assert "Traceback" not in done.stderr
 
 
@@ -241,7 +242,7 @@ def test_terminated_in_the_middle_of_a_push(bench: Bench, number: signal.Signals
         process.send_signal(number)
         output, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert json.loads(output)["problems"] == ["interrupted"]
+    assert json.loads(output)["problems"] == [{"message": "interrupted"}]
     assert errors.strip() == "error: interrupted"
     assert bench.records("classifier")
     assert len(bench.device.plane.tokens) == 0

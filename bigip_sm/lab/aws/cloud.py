@@ -12,8 +12,9 @@ from pathlib import Path
 
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.aws.hosts import partition_of, runtime_host
+from bigip_sm.lab.aws.assume import Role
 from bigip_sm.lab.aws.endpoints import Endpoint
-from bigip_sm.lab.aws.front import Front, Role
+from bigip_sm.lab.aws.front import Front
 from bigip_sm.lab.aws.moto import MotoServer
 from bigip_sm.lab.aws.runtime import Runtime
 from bigip_sm.lab.aws.sessions import SessionStore

@@ -1,7 +1,7 @@
 """The HTTPS front of STS and Secrets Manager: it verifies every signature, then lets moto do the work.
 
-It adds what moto leaves out (AWS sheet, section 4): signatures and expiry, roles that must exist, their external id
-and longest session, the limit on role chaining. Sessions that moto makes up become known to the emulated AWS.
+It adds what moto leaves out (AWS sheet, section 4): signatures and expiry, and the rules of ``assume``. Sessions that
+moto makes up become known to the emulated AWS.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape, unescape
 
 from bigip_sm.errors import LabError
+from bigip_sm.lab.aws.assume import Role, WebIdentity, admit, admit_token, duration_of, transitive_keys
 from bigip_sm.lab.aws.moto import MotoServer
-from bigip_sm.lab.aws.refusal import Refusal, full_message, validation
+from bigip_sm.lab.aws.refusal import Refusal, full_message
 from bigip_sm.lab.aws.sessions import Session, SessionStore
 from bigip_sm.lab.aws.verify import Verified, verify
 from bigip_sm.lab.http import Request, Response
-
-CHAINED_SESSION = 3600
-"""Longest session in seconds for a role that is assumed with another role's session."""
 
 _STS_KINDS = {
     "MissingAuthenticationTokenException": "MissingAuthenticationToken",
@@ -35,17 +32,11 @@ _STS_KINDS = {
 _NOT_FORWARDED = ("host", "connection", "content-length", "transfer-encoding", "expect", "accept-encoding")
 
 
-@dataclass(frozen=True)
-class Role:
-    """An IAM role that may be assumed, with ``external_id`` if it asks for one; ``max_session`` is in seconds."""
-
-    arn: str
-    external_id: str | None = None
-    max_session: int = 3600
-
-
 class Front:
-    """``roles`` maps ARNs; ``calls`` lists what was admitted, such as ``sts:AssumeRole``, in order."""
+    """``roles`` maps ARNs, ``web_identities`` tokens of identity providers.
+
+    ``calls`` lists what was admitted, such as ``sts:AssumeRole``, in order.
+    """
 
     def __init__(
         self,
@@ -56,6 +47,7 @@ class Front:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.roles: dict[str, Role] = {}
+        self.web_identities: dict[str, WebIdentity] = {}
         self.calls: list[str] = []
         self._moto = moto
         self._sessions = sessions
@@ -66,6 +58,8 @@ class Front:
         """Answer one request of either service; every refusal is an answer in the format of that service."""
         is_json = request.header("x-amz-target") is not None
         try:
+            if not is_json and _form(request).get("Action") == "AssumeRoleWithWebIdentity":
+                return await self._web_identity(request)
             service = ("secretsmanager",) if is_json else ("sts",)
             caller = verify(request, self._sessions, now=self._clock(), services=service, regions=self._regions)
             if is_json:
@@ -88,46 +82,25 @@ class Front:
         return answer
 
     async def _sts(self, request: Request, caller: Verified) -> Response:
-        form = {name: values[0] for name, values in parse_qs(request.body.decode("latin-1")).items()}
+        form = _form(request)
         action = form.get("Action", "")
         if action not in ("AssumeRole", "GetCallerIdentity"):
             raise Refusal(400, "InvalidAction", f"Could not find operation {action} for version 2011-06-15")
         if action == "AssumeRole":
-            self._admit(form, caller.session)
+            admit(form, caller.session, self.roles)
         self.calls.append(f"sts:{action}")
         answer = await self._forward(request)
         if action == "AssumeRole" and answer.status == 200:
-            return self._learn(answer, form["RoleArn"], int(form.get("DurationSeconds", "3600")))
+            return self._learn(answer, form, caller.session)
         return answer
 
-    def _admit(self, form: dict[str, str], caller: Session) -> None:
-        """Refuse what STS would refuse (STS API reference, AssumeRole)."""
-        duration = form.get("DurationSeconds", "3600")
-        if not re.fullmatch("[0-9]{1,6}", duration) or not 900 <= int(duration) <= 43200:
-            raise validation(
-                f"1 validation error detected: Value '{duration}' at 'durationSeconds' failed to satisfy constraint: "
-                "Member must have value between 900 and 43200"
-            )
-        name = form.get("RoleSessionName", "")
-        if not re.fullmatch(r"[\w+=,.@-]{2,64}", name, re.ASCII):
-            raise validation(
-                f"1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: "
-                r"Member must satisfy regular expression pattern: [\w+=,.@-]* and have 2 to 64 characters"
-            )
-        role = self.roles.get(form.get("RoleArn", ""))
-        if role is None or (role.external_id is not None and form.get("ExternalId") != role.external_id):
-            raise Refusal(
-                403,
-                "AccessDenied",
-                f"User: {caller.principal} is not authorized to perform: sts:AssumeRole on resource: "
-                f"{form.get('RoleArn', '')}",
-            )
-        if caller.session_token is not None and int(duration) > CHAINED_SESSION:
-            raise validation(
-                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
-            )
-        if int(duration) > role.max_session:
-            raise validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+    async def _web_identity(self, request: Request) -> Response:
+        """AssumeRoleWithWebIdentity, which nobody signs: the token says who is calling."""
+        form = _form(request)
+        admit_token(form, self.web_identities, self.roles, self._clock())
+        self.calls.append("sts:AssumeRoleWithWebIdentity")
+        answer = await self._forward(request)
+        return self._learn(answer, form, None) if answer.status == 200 else answer
 
     async def _forward(self, request: Request) -> Response:
         headers = [
@@ -140,17 +113,26 @@ class Front:
         passed = [(name, value) for name, value in answer.headers.items() if name.lower() in kept]
         return Response(answer.status_code, passed, answer.content)
 
-    def _learn(self, answer: Response, role_arn: str, duration: int) -> Response:
+    def _learn(self, answer: Response, form: dict[str, str], caller: Session | None) -> Response:
         """Make the session in moto's answer known; returns the answer with its end by the lab's clock."""
         assert isinstance(answer.body, bytes)  # noqa: S101 - moto's answers are forwarded whole
         text = answer.body.decode("utf-8")
         access_key_id, secret, token = (
             _element(text, name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")
         )
-        end = int(self._clock()) + duration
-        self._sessions.add(Session(access_key_id, secret, role_arn, token, end))
+        end = int(self._clock()) + duration_of(form)
+        source_identity, inherited = form.get("SourceIdentity"), frozenset[str]()
+        if caller is not None:
+            source_identity, inherited = source_identity or caller.source_identity, caller.transitive_tags
+        tags = inherited | transitive_keys(form)
+        self._sessions.add(Session(access_key_id, secret, form["RoleArn"], token, end, source_identity, tags))
         expiration = time.strftime("<Expiration>%Y-%m-%dT%H:%M:%SZ<", time.gmtime(end))
         return Response(answer.status, answer.headers, re.sub("<Expiration>[^<]*<", expiration, text).encode())
+
+
+def _form(request: Request) -> dict[str, str]:
+    """The parameters of a request with the query protocol."""
+    return {name: values[0] for name, values in parse_qs(request.body.decode("latin-1"), True).items()}
 
 
 def _element(xml: str, name: str) -> str:

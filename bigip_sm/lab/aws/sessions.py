@@ -15,13 +15,18 @@ _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 @dataclass(frozen=True)
 class Session:
-    """An access key as AWS knows it; a user's own has neither token nor ``expiration`` (epoch seconds)."""
+    """An access key as AWS knows it; a user's own has neither token nor ``expiration`` (epoch seconds).
+
+    ``source_identity`` and ``transitive_tags`` are what sessions inherit that are made with this one.
+    """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     principal: str  # ARN of the role or the user
     session_token: str | None = field(default=None, repr=False)
     expiration: float | None = None
+    source_identity: str | None = None
+    transitive_tags: frozenset[str] = frozenset()  # keys in lower case
 
     def expired(self, now: float) -> bool:
         """Whether the session is over at ``now`` (epoch seconds)."""

@@ -1,11 +1,14 @@
-"""The profiles that every BIG-IP brings in /Common, as far as the lab emulates their class.
+"""The objects that every BIG-IP brings in /Common, as far as the lab emulates their class.
 
-Values: F5's "tmsh reference" for ``ltm profile http``, ``one-connect`` and ``tcp`` (f5-tcp-* of TMOS 17).
+Values: F5's "tmsh reference" for ``ltm profile http``, ``one-connect``, ``tcp`` (f5-tcp-* of TMOS 17) and
+``ltm monitor https``.
 """
 
 from __future__ import annotations
 
-from bigip_sm.lab.bigip.objects import HttpProfile, Object, OneConnect, TcpProfile
+from bigip_sm.errors import RuleError
+from bigip_sm.lab.bigip.objects import HttpProfile, HttpsMonitor, Object, OneConnect, Rule, TcpProfile
+from bigip_sm.lab.tcl import load
 
 KNOWN_METHODS = (
     "CONNECT",
@@ -45,4 +48,25 @@ TCP = {
 }
 """The TCP profiles behind AS3's words for them."""
 
-BUILTIN: tuple[Object, ...] = (HTTP, ONE_CONNECT, *TCP.values())
+HTTPS_MONITOR = HttpsMonitor("/Common/https", "GET /\\r\\n", "", interval=5, timeout=16, server_ssl=None)
+REDIRECT = Rule(
+    "/Common/_sys_https_redirect",
+    """when HTTP_REQUEST {
+   HTTP::redirect https://[getfield [HTTP::host] ":" 1][HTTP::uri]
+}
+""",
+)
+"""The rule behind AS3's ``redirect80``."""
+
+
+def builtin_objects() -> tuple[Object, ...]:
+    """All of them; a rule only if the lab has the commands that it uses."""
+    return (HTTP, ONE_CONNECT, *TCP.values(), HTTPS_MONITOR, *(rule for rule in (REDIRECT,) if _loads(rule)))
+
+
+def _loads(rule: Rule) -> bool:
+    try:
+        load(rule.path, rule.text)
+    except RuleError:
+        return False
+    return True

@@ -32,6 +32,7 @@ from bigip_sm.lab.bigip.objects import (
     ServerSsl,
     SslCertificate,
     SslKey,
+    StatisticsProfile,
     TcpProfile,
     VirtualServer,
 )
@@ -50,6 +51,7 @@ KINDS: dict[type, str] = {
     HttpProfile: "profile",
     TcpProfile: "profile",
     OneConnect: "profile",
+    StatisticsProfile: "profile",
     SslCertificate: "certificate file",
     SslKey: "key file",
 }
@@ -127,9 +129,16 @@ def _loaded(rule: Rule) -> LoadedRule:
 
 def check(config: Config, *, put: Iterable[Object] = (), delete: Iterable[Object] = ()) -> None:
     """Raise TransactionError, with the text of mcpd, if the transaction would be refused."""
+    put, delete = tuple(put), tuple(delete)
+    if not delete and all(isinstance(new, DataGroup) for new in put):
+        for new in put:  # a data group names nothing, so nothing else has to be looked at
+            _check_object(new)
+            _check_type(config, new)
+        return
     candidate = Candidate(config, put, delete)
     for new in candidate.changed:
         _check_object(new)
+        _check_type(config, new)
         for reference in references(new):
             _check_reference(candidate, reference)
     _check_deletions(candidate)
@@ -152,6 +161,7 @@ def references(source: Object) -> list[Reference]:
                 (TcpProfile, source.tcp_client),
                 (TcpProfile, source.tcp_server),
                 (OneConnect, source.one_connect),
+                (StatisticsProfile, source.statistics),
             ]
         case Pool():
             named += [(HttpsMonitor, path) for path in source.monitors]
@@ -236,6 +246,15 @@ def _check_object(new: Object) -> None:
             raise TransactionError(
                 f"01070734:3: Configuration error: The key file ({new.path}) is not an unencrypted PEM key"
             ) from None
+
+
+def _check_type(config: Config, new: Object) -> None:
+    """A data group that has records keeps its type (F5Networks/f5-appsvcs-extension#902)."""
+    if not isinstance(new, DataGroup):
+        return
+    before = config.get(DataGroup, new.path)
+    if before is not None and before.records and before.type != new.type:
+        raise TransactionError(f"0107074b:3: {new.path} has entries: its type cannot be changed")
 
 
 def _check_key_pairs(candidate: Candidate, profile: ClientSsl) -> None:

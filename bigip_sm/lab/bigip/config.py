@@ -53,6 +53,22 @@ class Config:
             if path.startswith(folder)
         )
 
+    def objects(self) -> tuple[Object, ...]:
+        """Every object, in no particular order."""
+        return tuple(self._objects.values())
+
+    def copy(self) -> Config:
+        """The same objects without the subscribers: to try something out."""
+        copied = Config()
+        copied._objects = dict(self._objects)
+        return copied
+
+    def difference(self, wanted: Config) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+        """What to put and what to delete so that this configuration becomes ``wanted``."""
+        put = tuple(new for key, new in wanted._objects.items() if self._objects.get(key) != new)
+        delete = tuple(old for key, old in self._objects.items() if key not in wanted._objects)
+        return put, delete
+
     def commit(self, *, put: Iterable[Object] = (), delete: Iterable[Object] = ()) -> tuple[Change, ...]:
         """Replace and remove objects in one step, then tell the subscribers. Checks are the caller's."""
         changes = []

@@ -11,14 +11,17 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any, Literal, cast, get_args
 
+from bigip_sm.lab.bigip.calls import exists_already, identity, missing, new_path, refuse_unknown
 from bigip_sm.lab.bigip.objects import DataGroup
 from bigip_sm.lab.bigip.replies import Json, icrd_refusal
+from bigip_sm.lab.bigip.tmsh import records_option
 
 LONGEST = 65_520
 """Bytes that a record's name or data may have."""
 
-_KIND = "tm:ltm:data-group:internal"
-_SETTABLE = {
+COLLECTION = "/mgmt/tm/ltm/data-group/internal"
+KIND = "tm:ltm:data-group:internal:internalstate"
+_SETTABLE = (
     "name",
     "partition",
     "subPath",
@@ -29,26 +32,13 @@ _SETTABLE = {
     "type",
     "records",
     "description",
-}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+)
 Type = Literal["string", "ip", "integer"]
 
 
 def to_json(group: DataGroup) -> Json:
     """A data group as iControl REST shows it: records sorted, empty lists and empty data left out."""
-    partition, _, rest = group.path[1:].partition("/")
-    sub_path, _, name = rest.rpartition("/")
-    shown: Json = {
-        "kind": f"{_KIND}:internalstate",
-        "name": name,
-        "partition": partition,
-        "fullPath": group.path,
-        "generation": 1,
-        "selfLink": f"https://localhost/mgmt/tm/ltm/data-group/internal/{group.path.replace('/', '~')}",
-        "type": group.type,
-    }
-    if sub_path:
-        shown["subPath"] = sub_path
+    shown = {**identity(group.path, KIND, COLLECTION), "type": group.type}
     if group.description:
         shown["description"] = group.description
     if group.records:
@@ -62,20 +52,15 @@ def _record_json(name: str, data: str) -> Json:
 
 def created(body: Json) -> DataGroup:
     """The data group of a POST. Raises Refusal (400, 409)."""
-    _refuse_unknown(body)
-    name, partition, sub_path = body.get("name"), body.get("partition", "Common"), body.get("subPath", "")
-    if not (isinstance(name, str) and isinstance(partition, str) and isinstance(sub_path, str) and name):
-        raise icrd_refusal(400, "one or more properties must be specified", 26214401)
-    path = name if name.startswith("/") else "/" + "/".join(filter(None, (partition, sub_path, name)))
-    if path.count("/") < 2 or not all(_NAME.fullmatch(part) for part in path[1:].split("/")):
-        raise icrd_refusal(400, f"01070734:3: Configuration error: {path!r} is not a legal name")
+    refuse_unknown(body, _SETTABLE)
+    path = new_path(body)
     kind = _type(body.get("type"))
     return DataGroup(path, kind, records(path, kind, body.get("records", [])), _description(body))
 
 
 def patched(group: DataGroup, body: Json) -> DataGroup:
     """The data group after a PATCH: ``records`` replaces the whole list. Raises Refusal (400, 409)."""
-    _refuse_unknown(body)
+    refuse_unknown(body, _SETTABLE)
     if "type" in body and _type(body["type"]) != group.type:
         if group.records:
             raise icrd_refusal(400, f"0107074b:3: {group.path} has entries: its type cannot be changed")
@@ -87,11 +72,44 @@ def patched(group: DataGroup, body: Json) -> DataGroup:
     return replace(group, records=records(group.path, group.type, body["records"]))
 
 
-def replaced(group: DataGroup, body: Json) -> DataGroup:
-    """The data group after a PUT, which since TMOS 14.1.0.1 needs the type. Raises Refusal (400, 409)."""
-    if not body.get("type"):
+def replaced(group: DataGroup, body: Json, version: tuple[int, ...]) -> DataGroup:
+    """The data group after a PUT. Raises Refusal (400, 409).
+
+    It needs the type since TMOS 14.1.0.1; before, it may not have it (F5Networks/terraform-provider-bigip#248, #257;
+    the text is TMSH's for other properties that a modify cannot set).
+    """
+    if version < _PUT_NEEDS_TYPE:
+        if "type" in body:
+            raise icrd_refusal(
+                400,
+                '"type" may not be specified in the context of the "modify" command. "type" may be specified using '
+                "the following commands: create, list, show",
+                1,
+            )
+    elif not body.get("type"):
         raise icrd_refusal(400, 'invalid property value "type":""', 26214401)
     return patched(group, {"records": [], **body})
+
+
+_PUT_NEEDS_TYPE = (14, 1, 0, 1)
+
+
+def with_option(group: DataGroup, option: str) -> DataGroup:
+    """The data group after ``options=records add|modify|delete {...}``: single records. Raises Refusal."""
+    verb, entries = records_option(option)
+    found = dict(group.records)
+    for name, data in entries:
+        name = checked_name(group.path, group.type, name)
+        if verb == "add" and name in found:
+            raise exists_already("class item", f"{group.path} {name}")
+        if verb != "add" and name not in found:
+            raise missing("class item", f"{group.path} {name}")
+        if verb == "delete":
+            del found[name]
+        else:
+            found[name] = found.get(name, "") if data is None else data
+    listed = [{"name": name, "data": data} for name, data in found.items()]
+    return replace(group, records=records(group.path, group.type, listed))
 
 
 def records(path: str, kind: Type, value: Any) -> tuple[tuple[str, str], ...]:
@@ -107,9 +125,7 @@ def records(path: str, kind: Type, value: Any) -> tuple[tuple[str, str], ...]:
                 message = f"01070712:3: Max string size exceeded for field (class_value_item) max:{LONGEST}"
                 raise icrd_refusal(400, message)
         if name in found:
-            partition = path.split("/")[1]
-            message = f"01020066:3: The requested class item ({path} {name}) already exists in partition {partition}."
-            raise icrd_refusal(409, message)
+            raise exists_already("class item", f"{path} {name}")
         found[name] = data
     return tuple(sorted(found.items(), key=lambda item: sort_key(kind, item[0])))
 
@@ -166,9 +182,3 @@ def _description(body: Json) -> str:
     if not isinstance(description, str):
         raise icrd_refusal(400, 'invalid property value "description"', 26214401)
     return description
-
-
-def _refuse_unknown(body: Json) -> None:
-    unknown = set(body) - _SETTABLE
-    if unknown:
-        raise icrd_refusal(400, f'"{min(unknown)}" unknown property', 2)

@@ -149,6 +149,14 @@ class OneConnect:
 
 
 @dataclass(frozen=True)
+class StatisticsProfile:
+    """A statistics profile: the names of the counters that ``STATS::`` commands may use."""
+
+    path: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class VirtualServer:
     """A virtual server and the profiles attached to it, by path. ``None``: not attached."""
 
@@ -164,6 +172,7 @@ class VirtualServer:
     tcp_server: str | None
     one_connect: str | None
     enabled: bool = True
+    statistics: str | None = None
 
 
 Object = (
@@ -178,5 +187,6 @@ Object = (
     | HttpProfile
     | TcpProfile
     | OneConnect
+    | StatisticsProfile
     | VirtualServer
 )

@@ -5,82 +5,83 @@ Everything that is not here is answered 404 or 501 with a body that says so; not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
-from bigip_sm.lab.bigip import datagroups, partitions
+from bigip_sm.lab.bigip import datagroups, rules, transactions, views
 from bigip_sm.lab.bigip.accounts import Account, Accounts
 from bigip_sm.lab.bigip.as3.service import Appsvcs
-from bigip_sm.lab.bigip.checks import TransactionError, check
-from bigip_sm.lab.bigip.config import Config
-from bigip_sm.lab.bigip.objects import DataGroup
-from bigip_sm.lab.bigip.partitions import Folders
+from bigip_sm.lab.bigip.calls import Call
+from bigip_sm.lab.bigip.editing import Collection, data_groups, irules, perform
+from bigip_sm.lab.bigip.objects import DataGroup, Rule
 from bigip_sm.lab.bigip.replies import (
     Json,
     Refusal,
     authorization_required,
-    icrd_refusal,
     not_emulated,
     parse_object,
     reply,
 )
+from bigip_sm.lab.bigip.rest_cm import ClusterApi
+from bigip_sm.lab.bigip.rest_system import SystemApi
+from bigip_sm.lab.bigip.system import System
 from bigip_sm.lab.bigip.tokens import TokenStore
+from bigip_sm.lab.bigip.transactions import Transactions
+from bigip_sm.lab.bigip.views import Views
 from bigip_sm.lab.http import Request, Response
 
-TMOS_VERSION = "17.1.2"
-"""The version that ``sys version`` reports."""
-
-_FILTER = re.compile(r"partition eq '?([A-Za-z0-9_.-]+)'?")
-
-
-@dataclass
-class Call:
-    """One authenticated request: ``rest`` are the decoded path segments after the collection."""
-
-    request: Request
-    account: Account
-    rest: tuple[str, ...]
-
-    @property
-    def method(self) -> str:
-        """The HTTP method."""
-        return self.request.method
-
-    def body(self) -> Json:
-        """The JSON object sent. Raises Refusal (400)."""
-        return parse_object(self.request.body)
-
-    def parameters(self, *known: str) -> dict[str, str]:
-        """The query parameters. Raises Refusal (501) for one that is not in ``known``."""
-        found = dict(parse_qsl(self.request.query, keep_blank_values=True))
-        for name in found:
-            if name not in (*known, "ver"):
-                raise not_emulated(f"query parameter {name} of {self.method} {self.request.path}")
-        return found
+COORDINATION = "X-F5-REST-Coordination-Id"
+"""The header that puts an operation into a transaction."""
 
 
 class ManagementApi:
     """``/mgmt`` of one emulated BIG-IP."""
 
     def __init__(
-        self, config: Config, folders: Folders, accounts: Accounts, tokens: TokenStore, appsvcs: Appsvcs
+        self,
+        system: System,
+        accounts: Accounts,
+        tokens: TokenStore,
+        appsvcs: Appsvcs,
+        cm: ClusterApi,
+        queue: Transactions,
+        shown: Views,
     ) -> None:
-        self._config = config
-        self._folders = folders
+        self._config = system.config
         self._accounts = accounts
         self._tokens = tokens
         self._appsvcs = appsvcs
-        self._collections: dict[str, Callable[[Call], Response]] = {
-            "/mgmt/shared/authz/tokens": self._authz_tokens,
-            "/mgmt/tm/sys/version": self._sys_version,
-            "/mgmt/tm/sys/folder": self._sys_folder,
-            "/mgmt/tm/sys": self._sys,
-            "/mgmt/tm/auth/partition": self._auth_partition,
-            "/mgmt/tm/ltm/data-group/internal": self._data_group,
+        self._transactions = queue
+        own = SystemApi(system)
+        groups = data_groups(system.config, system.folders, system.version_numbers)
+        self._editable: dict[str, Collection[DataGroup] | Collection[Rule]] = {
+            datagroups.COLLECTION: groups,
+            rules.COLLECTION: irules(system.config, system.folders),
         }
+        self._collections: dict[str, Callable[[Call], Json | None]] = {
+            "/mgmt/shared/authz/tokens": self._authz_tokens,
+            transactions.COLLECTION: queue.answer,
+            "/mgmt/tm/sys/version": own.version,
+            "/mgmt/tm/sys/folder": own.folder,
+            "/mgmt/tm/sys/provision": own.provision,
+            "/mgmt/tm/sys/config": own.config,
+            "/mgmt/tm/sys": own.sys,
+            "/mgmt/tm/auth/partition": own.partition,
+            "/mgmt/tm/cli/version": own.cli_version,
+            "/mgmt/tm/net/self": own.self_ips,
+            "/mgmt/tm/cm/sync-status": cm.sync_status,
+            "/mgmt/tm/cm/failover-status": cm.failover_status,
+            "/mgmt/tm/cm/device-group": cm.device_group,
+            "/mgmt/tm/cm/device": cm.device,
+            "/mgmt/tm/cm": cm.command,
+            views.POOLS: shown.pool,
+            views.VIRTUALS: shown.virtual,
+        }
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The paths below which there are answers, but for AS3 and the login."""
+        return (*self._editable, *self._collections)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; every refusal becomes its answer."""
@@ -96,13 +97,31 @@ class ManagementApi:
         account = self._authenticate(request)
         if account is None:
             return authorization_required()
+        transaction = request.header(COORDINATION)
         if path == "/mgmt/shared/appsvcs" or path.startswith("/mgmt/shared/appsvcs/"):
+            if transaction is not None:
+                raise not_emulated(f"{request.path} in a transaction, which is for /mgmt/tm only,")
             return await self._appsvcs.handle(request, account)
+        for collection, editable in self._editable.items():
+            if _below(path, collection):
+                return self._edit(editable, _call(request, account, path, collection), transaction)
         for collection, handle in self._collections.items():
-            if path == collection or path.startswith(f"{collection}/"):
-                rest = tuple(unquote(part) for part in path[len(collection) :].split("/") if part)
-                return handle(Call(request, account, rest))
+            if _below(path, collection):
+                if transaction is not None and request.method != "GET":
+                    raise not_emulated(f"{request.method} {request.path} in a transaction")
+                return _reply(handle(_call(request, account, path, collection)))
         raise Refusal(404, f"Public URI path not registered: {path}: not emulated by the lab")
+
+    def _edit(
+        self, collection: Collection[DataGroup] | Collection[Rule], call: Call, transaction: str | None
+    ) -> Response:
+        """Read or change objects, or queue the change; reads are never queued."""
+        if call.method == "GET":
+            return reply(collection.read(call))
+        edit = collection.edit(call)
+        if transaction is not None:
+            return reply(self._transactions.queue(transaction, call, edit))
+        return _reply(perform(self._config, edit))
 
     def _authenticate(self, request: Request) -> Account | None:
         """The caller; None without credentials that Apache takes. Raises Refusal (401) for a bad token."""
@@ -126,143 +145,27 @@ class ManagementApi:
         token = self._tokens.issue(account)
         return reply({"username": name, "loginProviderName": "tmos", "token": token.as_json(), "generation": 0})
 
-    def _authz_tokens(self, call: Call) -> Response:
+    def _authz_tokens(self, call: Call) -> Json:
         if len(call.rest) != 1:
-            raise not_emulated(f"{call.method} {call.request.path}")
+            raise call.not_emulated()
         token = self._tokens.own(call.rest[0], call.account)
         if call.method == "GET":
-            return reply(token.as_json())
+            return token.as_json()
         if call.method == "PATCH":
-            return reply(self._tokens.extend(token, call.body()).as_json())
+            return self._tokens.extend(token, call.body()).as_json()
         if call.method == "DELETE":
             self._tokens.delete(token)
-            return reply(token.as_json())
+            return token.as_json()
         raise not_emulated(f"{call.method} of a token")
 
-    def _sys(self, call: Call) -> Response:
-        """The bare collection, which f5-sdk reads for the version in its link."""
-        if call.method != "GET" or call.rest:
-            raise not_emulated(f"{call.method} {call.request.path}", 404 if call.rest else 501)
-        link = f"https://localhost/mgmt/tm/sys?ver={TMOS_VERSION}"
-        return reply({"kind": "tm:sys:syscollectionstate", "selfLink": link, "items": []})
 
-    def _sys_version(self, call: Call) -> Response:
-        if call.method != "GET" or call.rest:
-            raise not_emulated(f"{call.method} {call.request.path}")
-        shown = {
-            "Product": "BIG-IP",
-            "Title": "Main Package",
-            "Version": TMOS_VERSION,
-            "Build": "0.0.0",
-            "Edition": "Lab",
-        }
-        entries = {name: {"description": value} for name, value in shown.items()}
-        stats = {"https://localhost/mgmt/tm/sys/version/0": {"nestedStats": {"entries": entries}}}
-        link = f"https://localhost/mgmt/tm/sys/version?ver={TMOS_VERSION}"
-        return reply({"kind": "tm:sys:version:versionstats", "selfLink": link, "entries": stats})
-
-    def _auth_partition(self, call: Call) -> Response:
-        _administrator(call)
-        call.parameters()
-        if call.method == "GET" and not call.rest:
-            found = [self._folders.get(f"/{name}") for name in self._folders.partitions()]
-            kind = "tm:auth:partition:partitioncollectionstate"
-            return reply({"kind": kind, "items": [partitions.partition_json(folder) for folder in found]})
-        if call.method == "GET" and len(call.rest) == 1:
-            return reply(partitions.partition_json(self._folders.get(f"/{call.rest[0]}")))
-        if call.method == "POST" and not call.rest:
-            name, description = partitions.parse_partition(call.body())
-            return reply(partitions.partition_json(self._folders.add_partition(name, description)))
-        raise not_emulated(f"{call.method} {call.request.path}")
-
-    def _sys_folder(self, call: Call) -> Response:
-        _administrator(call)
-        call.parameters()
-        if call.method == "GET" and not call.rest:
-            items = [partitions.folder_json(folder) for folder in self._folders.all()]
-            return reply({"kind": "tm:sys:folder:foldercollectionstate", "items": items})
-        if len(call.rest) == 1 and call.method in ("GET", "PATCH"):
-            path = _full_path(call.rest[0])
-            found = self._folders.change(path, call.body()) if call.method == "PATCH" else self._folders.get(path)
-            return reply(partitions.folder_json(found))
-        raise not_emulated(f"{call.method} {call.request.path}")
-
-    def _data_group(self, call: Call) -> Response:
-        if len(call.rest) > 1:
-            raise not_emulated(f"{call.method} {call.request.path}", 404)
-        if call.rest:
-            return self._one_data_group(call, _full_path(call.rest[0]))
-        if call.method == "GET":
-            return self._list_data_groups(call)
-        if call.method != "POST":
-            raise not_emulated(f"{call.method} {call.request.path}")
-        call.parameters()
-        group = datagroups.created(call.body())
-        folder, _, _ = group.path.rpartition("/")
-        _may_change(call, group.path)
-        self._folders.get(folder)
-        if self._config.get(DataGroup, group.path) is not None:
-            partition = group.path.split("/")[1]
-            message = f"01020066:3: The requested value list ({group.path}) already exists in partition {partition}."
-            raise icrd_refusal(409, message)
-        self._config.commit(put=[group])
-        return reply(datagroups.to_json(group))
-
-    def _list_data_groups(self, call: Call) -> Response:
-        """The collection: what the role lets the caller see, narrowed by ``$filter=partition eq NAME``."""
-        wanted = call.parameters("$filter").get("$filter")
-        match = _FILTER.fullmatch(wanted) if wanted is not None else None
-        if wanted is not None and match is None:
-            raise not_emulated(f"$filter={wanted}")
-        items = []
-        for group in self._config.all(DataGroup):
-            partition = group.path.split("/")[1]
-            if call.account.manages(partition) and (match is None or match[1] == partition):
-                items.append(datagroups.to_json(group))
-        listed: dict[str, Any] = {"kind": "tm:ltm:data-group:internal:internalcollectionstate"}
-        return reply({**listed, "items": items} if items else listed)
-
-    def _one_data_group(self, call: Call, path: str) -> Response:
-        call.parameters()
-        _may_change(call, path)
-        group = self._config.get(DataGroup, path)
-        if group is None:
-            raise icrd_refusal(404, f"01020036:3: The requested value list ({path}) was not found.")
-        if call.method == "DELETE":
-            self._delete(group)
-            return Response(200)
-        if call.method in ("PATCH", "PUT"):
-            change = datagroups.patched if call.method == "PATCH" else datagroups.replaced
-            group = change(group, call.body())
-            self._config.commit(put=[group])
-        elif call.method != "GET":
-            raise not_emulated(f"{call.method} of a data group")
-        return reply(datagroups.to_json(group))
-
-    def _delete(self, group: DataGroup) -> None:
-        try:
-            check(self._config, delete=[group])
-        except TransactionError as error:
-            raise icrd_refusal(400, str(error)) from error
-        self._config.commit(delete=[group])
+def _below(path: str, collection: str) -> bool:
+    return path == collection or path.startswith(f"{collection}/")
 
 
-def _full_path(segment: str) -> str:
-    """``~bigip_sm~x`` -> ``/bigip_sm/x``; a bare name is in Common."""
-    return segment.replace("~", "/") if segment.startswith("~") else f"/Common/{segment}"
+def _call(request: Request, account: Account, path: str, collection: str) -> Call:
+    return Call(request, account, tuple(unquote(part) for part in path[len(collection) :].split("/") if part))
 
 
-def _administrator(call: Call) -> None:
-    """Raises Refusal (403) unless the caller is an administrator."""
-    if not call.account.administrator:
-        raise icrd_refusal(403, f"01070822:3: Access Denied: User ({call.account.name}) may not access this object")
-
-
-def _may_change(call: Call, path: str) -> None:
-    """Raises Refusal (403) unless the caller's role holds for the partition of ``path``."""
-    partition = path.split("/")[1]
-    if not call.account.manages(partition):
-        message = (
-            f"01070822:3: Access Denied: User ({call.account.name}) may not access objects in partition ({partition})"
-        )
-        raise icrd_refusal(403, message)
+def _reply(body: Json | None) -> Response:
+    return Response(200) if body is None else reply(body)

@@ -1,7 +1,7 @@
 """Authentication tokens: ``/mgmt/shared/authn/login`` and ``/mgmt/shared/authz/tokens``.
 
 Life 1,200 s, extended by PATCH up to 36,000 s; at most 100 live tokens per user except ``admin``. Sources: F5 K59142111
-and K02126317, DevCentral article 287462.
+and K02126317, DevCentral article 287462; bug ID1787517: TMOS 17.1.2 never reaps expired tokens.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from bigip_sm.lab.bigip.replies import Json, Refusal, not_emulated
 LIFE = 1200
 MAXIMUM_LIFE = 36000
 MAXIMUM_TOKENS = 100
+_REMEMBERED = 36000
+"""Seconds for which an expired token is still answered "has expired" instead of "does not exist"."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,11 @@ class Token:
 
 
 class TokenStore:
-    """The live tokens. ``clock`` gives epoch seconds."""
+    """The live tokens. ``clock`` gives epoch seconds; without ``reaps`` expired ones count towards the limit."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, reaps: bool = True) -> None:
         self._clock = clock
+        self._reaps = reaps
         self._tokens: dict[str, Token] = {}
         self._user_ids: dict[str, str] = {}
 
@@ -69,11 +72,17 @@ class TokenStore:
         return sum(token.expires > self._clock() for token in self._tokens.values())
 
     def issue(self, account: Account) -> Token:
-        """A new token. Raises Refusal (400) when the user has 100 live ones."""
+        """A new token. Raises Refusal (400) when the user has 100 of them."""
         now = self._clock()
         user_id = self._user_ids.setdefault(account.name, secrets.token_hex(16))
-        live = [token for token in self._tokens.values() if token.account == account and token.expires > now]
-        if len(live) >= MAXIMUM_TOKENS and account.name != "admin":
+        if self._reaps:
+            self._tokens = {value: token for value, token in self._tokens.items() if token.expires > now - _REMEMBERED}
+        counted = [
+            token
+            for token in self._tokens.values()
+            if token.account == account and (token.expires > now or not self._reaps)
+        ]
+        if len(counted) >= MAXIMUM_TOKENS and account.name != "admin":
             raise Refusal(400, f"user {user_id} has reached maximum active login tokens")
         token = Token(secrets.token_hex(13).upper(), account, user_id, now, LIFE)
         self._tokens[token.value] = token
@@ -117,3 +126,7 @@ class TokenStore:
     def delete(self, token: Token) -> None:
         """Forget a token."""
         self._tokens.pop(token.value, None)
+
+    def clear(self) -> None:
+        """Forget all tokens: restjavad has restarted."""
+        self._tokens.clear()

@@ -7,12 +7,13 @@ interpreter evaluates once before it runs rules.
 
 from __future__ import annotations
 
-from bigip_sm.lab.tcl.catalogue import CATALOGUE, Form
-from bigip_sm.lab.tcl.catalogue import Command as CommandEntry
+from bigip_sm.lab.tcl.catalogue import CATALOGUE
 from bigip_sm.lab.tcl.events import EMULATED_EVENTS, EVENTS, Event
 from bigip_sm.lab.tcl.loader import load
 from bigip_sm.lab.tcl.mathfuncs import OPERATORS
 from bigip_sm.lab.tcl.model import Handler, LoadedRule, Procedure
+from bigip_sm.tcl.forms import Command as CommandEntry
+from bigip_sm.tcl.forms import Form
 
 __all__ = [
     "CATALOGUE",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from bigip_sm.lab.tcl.edits import Edits
-from bigip_sm.lab.tcl.expr import Node, integer
 from bigip_sm.lab.tcl.faults import not_emulated
+from bigip_sm.tcl.expr import Node, integer
 
 _SYMBOLS = {"and": "&&", "or": "||", "not": "!", "equals": "eq"}
 _FUNCTIONS = {"contains", "starts_with", "ends_with", "matches", "matches_glob", "matches_regex"}

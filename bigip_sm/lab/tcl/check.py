@@ -10,19 +10,25 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bigip_sm.lab.tcl import stock
+from bigip_sm.lab.tcl import stock as refused
 from bigip_sm.lab.tcl.arithmetic import rewrite_expression
-from bigip_sm.lab.tcl.catalogue import CATALOGUE, DISABLED, Command, Form
+from bigip_sm.lab.tcl.catalogue import CATALOGUE, DEFERRED_REFUSED
 from bigip_sm.lab.tcl.edits import Edits
-from bigip_sm.lab.tcl.expr import Node, parse_expression
-from bigip_sm.lab.tcl.faults import NOT_EMULATED, Fault, not_emulated
-from bigip_sm.lab.tcl.parser import Command as Invocation
-from bigip_sm.lab.tcl.parser import Parser, Part, Word, walk_parts
+from bigip_sm.lab.tcl.faults import NOT_EMULATED, not_emulated
+from bigip_sm.tcl import stock
+from bigip_sm.tcl.commands import DISABLED, is_known
+from bigip_sm.tcl.expr import Node, parse_expression
+from bigip_sm.tcl.faults import Fault
+from bigip_sm.tcl.forms import Command, Form
+from bigip_sm.tcl.parser import Command as Invocation
+from bigip_sm.tcl.parser import Parser, Part, Word, walk_parts
 
 MAX_DEPTH = 50  # of bodies within bodies
 MAX_FAULTS = 20
 UNREADABLE = "the lab does not run scripts it cannot read: "
+LISTED = "; `bigip-sm lab commands` lists what is"
 _STATIC = re.compile(r"(?:::)?static::[A-Za-z0-9_]+")
+_GLOBAL = re.compile(r"::[A-Za-z0-9_]+")
 _INDEX = re.compile(r"-?\d+|end(?:-\d+)?")
 
 
@@ -48,11 +54,16 @@ class Use:
 
 @dataclass
 class Unit:
-    """One handler, or a procedure (``event`` is ""): what it uses and which procedures it calls."""
+    """One handler, or a procedure (``event`` is ""): what it uses and which procedures it calls.
+
+    ``deferred`` are the calls of procedures in scripts of ``after``: (position, name).
+    """
 
     event: str = ""
     uses: list[Use] = field(default_factory=list)
     calls: set[str] = field(default_factory=set)
+    commands: set[str] = field(default_factory=set)
+    deferred: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,9 @@ class Checker:
         self.edits = Edits()
         self.faults: list[Fault] = []
         self.references: dict[str, set[str]] = {"data group": set(), "pool": set(), "profile": set()}
+        self.global_variables: set[str] = set()
         self.unit = Unit()
+        self.deferred = False
         self._depth = 0
 
     def script(self, start: int, end: int) -> None:
@@ -125,11 +138,16 @@ class Checker:
             raise Fault(head.start, f'command is disabled: "{name}"')
         if name in ("proc", "when"):
             raise Fault(head.start, "command is not valid in the current scope")
-        if name in stock.NOT_EMULATED:
-            raise not_emulated(head.start, stock.NOT_EMULATED[name])
-        command = CATALOGUE.get(name) or stock.STOCK.get(name)
+        if name in refused.NOT_EMULATED:
+            raise not_emulated(head.start, refused.NOT_EMULATED[name])
+        command = CATALOGUE.get(name) or stock.STOCK.get(name) or refused.MORE.get(name)
         if command is None:
+            if is_known(name):
+                raise not_emulated(head.start, name + LISTED)
             raise Fault(head.start, f"undefined procedure: {name}")
+        if self.deferred and name in DEFERRED_REFUSED:
+            raise not_emulated(head.start, f"{name} in a script of after")
+        self.unit.commands.add(name)
         call = self.match(command, invocation)
         events = call.form.events or command.events
         if events is not None or command.lab_events is not None:
@@ -155,7 +173,7 @@ class Checker:
                     raise not_emulated(words[0].start, UNREADABLE + f"the subcommand of {command.name} must be literal")
                 if literal is not None and literal in command.subcommands:
                     subcommand, form, words = literal, command.subcommands[literal], words[1:]
-                elif form is None or not form.maximum:
+                elif form is None or (form.maximum is not None and len(words) > form.maximum):
                     raise self.unknown_subcommand(command, words[0].start, str(literal))
         if form is None:
             raise Fault(invocation.start, "wrong # args")
@@ -167,7 +185,7 @@ class Checker:
     def unknown_subcommand(self, command: Command, position: int, found: str) -> Fault:
         """TMOS's words for a subcommand that does not exist, the lab's for one that is not emulated."""
         known = ", ".join(sorted(command.subcommands))
-        if (command.name, found) in stock.NOT_EMULATED_SUBCOMMANDS:
+        if (command.name, found) in refused.NOT_EMULATED_SUBCOMMANDS:
             return not_emulated(position, f"{command.name} {found} (the lab has {known})")
         if command.name in CATALOGUE:
             return not_emulated(position, f"{command.name} {found} (the lab has {known})")
@@ -183,7 +201,8 @@ class Checker:
         at = 0
         if command in CATALOGUE and words and not form.options and (words[0].literal() or "").startswith("-"):
             raise not_emulated(words[0].start, f"option {words[0].literal()} of {name}")
-        while form.options and at < len(words) and not (counted and len(words) - at <= max(form.minimum, 1)):
+        fewest = max(form.minimum, int(form.maximum != 0))
+        while form.options and at < len(words) and not (counted and len(words) - at <= fewest):
             option = words[at].literal()
             if option is None or not option.startswith("-"):
                 break
@@ -210,18 +229,28 @@ class Checker:
                 self.commands(part.script.commands, part.script.joints)
 
     def variable_name(self, position: int, name: str) -> None:
-        """Refuse variables of namespaces other than ``static``: on TMM they are globals."""
-        if "::" in name and not _STATIC.fullmatch(name.partition("(")[0]):
-            raise not_emulated(position, f'"{name}" is a global variable, which binds the virtual server to one TMM')
+        """Note global variables; refuse those of namespaces other than ``static``."""
+        plain = name.partition("(")[0]
+        if "::" not in plain or _STATIC.fullmatch(plain):
+            return
+        if not _GLOBAL.fullmatch(plain):
+            raise not_emulated(position, f'"{name}": a variable of a namespace other than static')
+        self.global_variables.add(plain)
 
     def check_variables(self, call: Call) -> None:
         """Literal names of variables among the arguments."""
         for word in call.arguments[stock.VARIABLES.get((call.name, call.subcommand), slice(0, 0))]:
+            self.written(word)
             name = word.literal()
             if name is not None:
                 self.variable_name(word.start, name)
                 if self.unit.event == "RULE_INIT" and call.name in ("set", "append", "lappend") and "::" not in name:
                     self.variable_name(word.start, "::" + name)
+
+    def written(self, word: Word) -> None:
+        """The name of a variable that a command may make: ``static::x`` means the same in every procedure."""
+        if word.parts and word.parts[0].value.startswith("static::"):
+            self.edits.insert(word.inner[0], "::")
 
     def check_indexes(self, call: Call) -> None:
         """Indexes as in 8.4: an integer, ``end`` or ``end-integer``; no arithmetic."""

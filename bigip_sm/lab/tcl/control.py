@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from bigip_sm.lab.tcl.check import UNREADABLE, Call, Checker, handles
-from bigip_sm.lab.tcl.faults import Fault, not_emulated
-from bigip_sm.lab.tcl.parser import Word
+from bigip_sm.lab.tcl.faults import not_emulated
+from bigip_sm.tcl.faults import Fault
+from bigip_sm.tcl.parser import Word
 
 
 @handles("if")
@@ -64,6 +65,9 @@ def _foreach(checker: Checker, call: Call) -> None:
             raise not_emulated(names.start, UNREADABLE + "the variables of foreach must be literal")
         for name in str(names.literal()).split():
             checker.variable_name(names.start, name)
+            if name.startswith("static::") and names.literal() != name:
+                raise not_emulated(names.start, "a static variable among several of foreach")
+        checker.written(names)
     checker.body(call.arguments[-1])
 
 
@@ -135,9 +139,56 @@ def _call(checker: Checker, call: Call) -> None:
     name = call.arguments[0].literal()
     if name is None:
         raise not_emulated(call.start, UNREADABLE + "the procedure's name must be literal")
-    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-        raise not_emulated(call.start, f'the procedure "{name}" of another rule')
-    checker.unit.calls.add(name)
+    if re.fullmatch(r"[A-Za-z0-9_]+", name):
+        checker.unit.calls.add(name)
+        if checker.deferred:
+            checker.unit.deferred.append((call.start, name))
+    elif checker.deferred:
+        raise not_emulated(call.start, f"{name}, a procedure of another rule, in a script of after")
+    elif not re.fullmatch(r"(?:/[^\s/:]+)*/?[^\s/:]+::[A-Za-z0-9_]+", name):
+        raise Fault(call.start, f'bad name of a procedure "{name}"')
+
+
+@handles("global")
+def _global(checker: Checker, call: Call) -> None:
+    for word in call.arguments:
+        name = word.literal()
+        if name is None:
+            raise not_emulated(word.start, "global with a name that is not literal")
+        checker.variable_name(word.start, name if name.startswith("::") else f"::{name}")
+
+
+@handles("clientside", "serverside")
+def _side(checker: Checker, call: Call) -> None:
+    checker.body(call.arguments[0])
+
+
+@handles("after")
+def _after(checker: Checker, call: Call) -> None:
+    """A delay, a script that runs later among the connection's variables, ``cancel`` or ``info``."""
+    first, *rest = call.arguments
+    word = first.literal()
+    if word in ("cancel", "info"):
+        if (word == "cancel" and not rest) or (word == "info" and len(rest) > 1):
+            raise Fault(call.start, "wrong # args")
+        return
+    if word is not None and not word.isdecimal():
+        raise Fault(first.start, f'bad argument "{word}": must be a number of milliseconds, cancel or info')
+    if not rest:
+        return
+    if rest[0].literal() == "-periodic":
+        rest.pop(0)
+    if len(rest) != 1:
+        raise Fault(call.start, "wrong # args")
+    if not checker.unit.event:
+        raise not_emulated(call.start, "a script of after in a procedure")
+    if rest[0].form != "brace":
+        raise not_emulated(rest[0].start, "a script of after without braces")
+    checker.deferred = True
+    try:
+        checker.body(rest[0])
+    finally:
+        checker.deferred = False
 
 
 @handles("subst")

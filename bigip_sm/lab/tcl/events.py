@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bigip_sm.tcl.events import SIDES
+
 
 @dataclass(frozen=True)
 class Event:
@@ -20,56 +22,30 @@ class Event:
 
 
 _EMULATED = (
-    ("RULE_INIT", "none", "the rule was loaded; once on every TMM"),
-    ("CLIENT_ACCEPTED", "client", "a client's TCP connection was accepted"),
-    ("CLIENTSSL_CLIENTCERT", "client", "the client sent a certificate"),
-    ("CLIENTSSL_HANDSHAKE", "client", "the client's TLS handshake is complete, a resumed one too"),
-    ("HTTP_REQUEST", "client", "the head of a request was read"),
-    ("HTTP_REQUEST_DATA", "client", "what HTTP::collect asked for is there"),
-    ("LB_SELECTED", "client", "a pool member was chosen"),
-    ("LB_FAILED", "client", "no pool member could be chosen or connected to"),
-    ("SERVER_CONNECTED", "server", "the connection to the pool member is open, before its TLS handshake"),
-    ("SERVERSSL_HANDSHAKE", "server", "the TLS handshake with the pool member is complete"),
-    ("HTTP_REQUEST_SEND", "server", "the request is about to go to the pool member"),
-    ("HTTP_REQUEST_RELEASE", "server", "the request leaves for the pool member"),
-    ("HTTP_RESPONSE", "server", "the head of a response was read"),
-    ("HTTP_RESPONSE_RELEASE", "client", "the response leaves for the client"),
-    ("SERVER_CLOSED", "server", "the connection to the pool member is closed"),
-    ("CLIENT_CLOSED", "client", "the client's connection is closed"),
+    ("RULE_INIT", "the rule was loaded; once on every TMM"),
+    ("CLIENT_ACCEPTED", "a client's TCP connection was accepted"),
+    ("CLIENTSSL_CLIENTCERT", "the client sent a certificate"),
+    ("CLIENTSSL_HANDSHAKE", "the client's TLS handshake is complete, a resumed one too"),
+    ("HTTP_REQUEST", "the head of a request was read"),
+    ("HTTP_REQUEST_DATA", "what HTTP::collect asked for is there"),
+    ("LB_SELECTED", "a pool member was chosen"),
+    ("SA_PICKED", "a source address was picked for the connection to it"),
+    ("LB_FAILED", "no pool member could be chosen or connected to"),
+    ("SERVER_CONNECTED", "the connection to the pool member is open, before its TLS handshake"),
+    ("SERVERSSL_CLIENTHELLO_SEND", "that handshake is about to begin"),
+    ("SERVERSSL_HANDSHAKE", "the TLS handshake with the pool member is complete"),
+    ("HTTP_REQUEST_SEND", "the request is about to go to the pool member"),
+    ("HTTP_REQUEST_RELEASE", "the request leaves for the pool member"),
+    ("HTTP_RESPONSE", "the head of a response was read"),
+    ("HTTP_RESPONSE_CONTINUE", "a 100 Continue came from the pool member"),
+    ("HTTP_RESPONSE_DATA", "what HTTP::collect asked for of a response is there"),
+    ("HTTP_RESPONSE_RELEASE", "the response leaves for the client"),
+    ("SERVER_CLOSED", "the connection to the pool member is closed"),
+    ("CLIENT_CLOSED", "the client's connection is closed"),
 )
-_CLIENT = """FLOW_INIT CLIENT_DATA CLIENTSSL_CLIENTHELLO CLIENTSSL_DATA
-    CLIENTSSL_SERVERHELLO_SEND CLIENTSSL_PASSTHROUGH HTTP_DISABLED HTTP_PROXY_REQUEST HTTP_PROXY_CONNECT
-    HTTP_REJECT LB_QUEUED PERSIST_DOWN ACCESS_SESSION_STARTED ACCESS_SESSION_CLOSED
-    ACCESS_POLICY_AGENT_EVENT ACCESS_POLICY_COMPLETED ACCESS_ACL_ALLOWED ACCESS_ACL_DENIED
-    ACCESS_PER_REQUEST_AGENT_EVENT ACCESS_SAML_AUTHN ACCESS_SAML_ASSERTION ACCESS_SAML_SLO_REQ
-    ACCESS_SAML_SLO_RESP ACCESS2_POLICY_EXPRESSION_EVAL ASM_REQUEST_BLOCKING ASM_REQUEST_DONE
-    ASM_REQUEST_VIOLATION ASM_RESPONSE_VIOLATION ASM_RESPONSE_LOGIN AUTH_RESULT AUTH_ERROR AUTH_FAILURE
-    AUTH_SUCCESS AUTH_WANTCREDENTIAL BOTDEFENSE_REQUEST BOTDEFENSE_ACTION ANTIFRAUD_ALERT ANTIFRAUD_LOGIN
-    CACHE_REQUEST CACHE_RESPONSE CACHE_UPDATE CATEGORY_MATCHED CLASSIFICATION_DETECTED DNS_REQUEST
-    DNS_RESPONSE DIAMETER_INGRESS DIAMETER_EGRESS DIAMETER_RETRANSMISSION FIX_HEADER FIX_MESSAGE FTP_REQUEST
-    GENERICMESSAGE_INGRESS GENERICMESSAGE_EGRESS GTP_SIGNALLING_INGRESS GTP_SIGNALLING_EGRESS GTP_GPDU_INGRESS
-    GTP_GPDU_EGRESS GTP_PRIME_INGRESS GTP_PRIME_EGRESS HTML_TAG_MATCHED HTML_COMMENT_MATCHED ICAP_REQUEST
-    ICAP_RESPONSE ADAPT_REQUEST_RESULT ADAPT_REQUEST_HEADERS ADAPT_RESPONSE_RESULT ADAPT_RESPONSE_HEADERS
-    IN_DOSL7_ATTACK IVS_ENTRY_REQUEST IVS_ENTRY_RESPONSE JSON_REQUEST JSON_REQUEST_MISSING JSON_REQUEST_ERROR
-    L7CHECK_CLIENT_DATA MQTT_CLIENT_INGRESS MQTT_CLIENT_EGRESS MQTT_CLIENT_DATA MQTT_CLIENT_SHUTDOWN
-    MR_INGRESS MR_EGRESS MR_FAILED MR_DATA NAME_RESOLVED PCP_REQUEST PCP_RESPONSE PEM_POLICY
-    PEM_SUBS_SESS_CREATED PEM_SUBS_SESS_DELETED PEM_SUBS_SESS_UPDATED PING_REQUEST_READY PING_RESPONSE_READY
-    QOE_PARSE_DONE RADIUS_AAA_AUTH_REQUEST RADIUS_AAA_AUTH_RESPONSE RADIUS_AAA_ACCT_REQUEST
-    RADIUS_AAA_ACCT_RESPONSE REWRITE_REQUEST_DONE REWRITE_RESPONSE_DONE RTSP_REQUEST RTSP_REQUEST_DATA
-    RTSP_RESPONSE RTSP_RESPONSE_DATA SIP_REQUEST SIP_REQUEST_SEND SIP_RESPONSE SIP_RESPONSE_SEND SOCKS_REQUEST
-    STREAM_MATCHED SSLO_PATH_SELECTED TAP_REQUEST USER_REQUEST USER_RESPONSE WS_REQUEST WS_CLIENT_FRAME
-    WS_CLIENT_FRAME_DONE WS_CLIENT_DATA SSE_REQUEST CONNECTOR_OPEN ECA_REQUEST_ALLOWED ECA_REQUEST_DENIED
-    EPI_NA_CHECK_HTTP_REQUEST AVR_CSPM_INJECTION TDS_REQUEST TDS_RESPONSE"""
-_SERVER = """SA_PICKED SERVER_INIT SERVER_DATA SERVERSSL_CLIENTHELLO_SEND SERVERSSL_SERVERHELLO
-    SERVERSSL_SERVERCERT SERVERSSL_DATA HTTP_RESPONSE_CONTINUE
-    HTTP_RESPONSE_DATA HTTP_PROXY_RESPONSE FTP_RESPONSE JSON_RESPONSE JSON_RESPONSE_MISSING
-    JSON_RESPONSE_ERROR SSE_RESPONSE L7CHECK_SERVER_DATA MQTT_SERVER_INGRESS MQTT_SERVER_EGRESS
-    MQTT_SERVER_DATA WS_RESPONSE WS_SERVER_FRAME WS_SERVER_FRAME_DONE WS_SERVER_DATA"""
-
 EVENTS: dict[str, Event] = {
-    **{name: Event(name, side, True, summary) for name, side, summary in _EMULATED},
-    **{name: Event(name, "client", False) for name in _CLIENT.split()},
-    **{name: Event(name, "server", False) for name in _SERVER.split()},
+    **{name: Event(name, side, False) for name, side in SIDES.items()},
+    **{name: Event(name, SIDES[name], True, summary) for name, summary in _EMULATED},
 }
 
 EMULATED_EVENTS = frozenset(event.name for event in EVENTS.values() if event.emulated)

@@ -1,20 +1,10 @@
-"""Why a rule does not load, while it is being read: a position and a reason; ``loader`` words it as TMOS does."""
+"""Refusals that are the lab's own: the rule may load on a device, and the lab would not run it faithfully."""
 
 from __future__ import annotations
 
-from bigip_sm.errors import RuleError
+from bigip_sm.tcl.faults import Doubt, Fault
 
 NOT_EMULATED = "not emulated by the lab: "
-
-
-class Fault(RuleError):
-    """One reason to refuse a rule. ``position`` is an offset into its text, ``command`` what TMOS quotes after it."""
-
-    def __init__(self, position: int, reason: str, command: str = "") -> None:
-        self.position = position
-        self.reason = reason
-        self.command = command
-        super().__init__(reason)
 
 
 def not_emulated(position: int, what: str) -> Fault:
@@ -22,6 +12,6 @@ def not_emulated(position: int, what: str) -> Fault:
     return Fault(position, NOT_EMULATED + what)
 
 
-def line_of(text: str, position: int) -> int:
-    """The line (from 1) of an offset."""
-    return text.count("\n", 0, position) + 1
+def refuse(doubt: Doubt) -> None:
+    """What the lab makes of a text that Tcl 8.6 would read otherwise than TMM: it raises a Fault."""
+    raise not_emulated(doubt.position, doubt.reason)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 
-from bigip_sm.lab.tcl import stock
 from bigip_sm.lab.tcl.check import Call, Checker, handles
-from bigip_sm.lab.tcl.faults import Fault, not_emulated
-from bigip_sm.lab.tcl.parser import Part, Word, walk_parts
+from bigip_sm.lab.tcl.faults import not_emulated
+from bigip_sm.tcl import stock
+from bigip_sm.tcl.faults import Fault
+from bigip_sm.tcl.parser import Part, Word, walk_parts
 
 _CONVERSION = re.compile(
     r"%(?:%|(?P<position>\d+\$)?[-+ 0#]*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?P<size>ll|[hl])?(?P<type>.?))", re.DOTALL

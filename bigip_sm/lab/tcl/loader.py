@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterable
 
 from bigip_sm.errors import RuleError
 from bigip_sm.lab.tcl import control, device, formats
-from bigip_sm.lab.tcl.check import Checker, Unit
-from bigip_sm.lab.tcl.events import EVENTS
-from bigip_sm.lab.tcl.faults import Fault, line_of, not_emulated
+from bigip_sm.lab.tcl.catalogue import DEFERRED_REFUSED
+from bigip_sm.lab.tcl.check import LISTED, Checker, Unit
+from bigip_sm.lab.tcl.events import EMULATED_EVENTS, EVENTS
+from bigip_sm.lab.tcl.faults import not_emulated, refuse
 from bigip_sm.lab.tcl.model import Handler, LoadedRule, Procedure
-from bigip_sm.lab.tcl.parser import Command, Parser, Word
+from bigip_sm.tcl.faults import Fault, line_of
+from bigip_sm.tcl.parser import Command, Parser, Word
 
 _REGISTERED = (control, device, formats)  # importing them is what makes the checker know these commands
 DEFAULT_PRIORITY = 500
+MAX_PRIORITY = 1000
+TIMINGS = {"on": True, "enable": True, "off": False, "disable": False}
 _PROCEDURE = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -27,7 +31,7 @@ def load(path: str, text: str) -> LoadedRule:
     """Load an iRule; ``path`` is its full path. Raises RuleError, whose message has one line for each reason."""
     try:
         _check_characters(text)
-        checker = Checker(Parser(text))
+        checker = Checker(Parser(text, refuse))
         return _Loader(path, text, checker).load()
     except Fault as fault:
         raise RuleError(_message(path, text, [fault])) from None
@@ -65,6 +69,8 @@ class _Loader:
         self.handlers: list[tuple[str, int, bool | None, Word]] = []
         self.procedures: list[tuple[str, str, Word]] = []
         self.units: dict[str, Unit] = {}
+        self.priority = DEFAULT_PRIORITY
+        self.timing: bool | None = None
 
     def load(self) -> LoadedRule:
         script = self.checker.parser.script(0, len(self.text))
@@ -80,7 +86,12 @@ class _Loader:
         return self.result()
 
     def top_level(self, command: Command) -> None:
-        readers: dict[str | None, Callable[[Command], None]] = {"when": self.when, "proc": self.proc}
+        readers: dict[str | None, Callable[[Command], None]] = {
+            "when": self.when,
+            "proc": self.proc,
+            "priority": self.default,
+            "timing": self.default,
+        }
         name = command.words[0].literal()
         if name not in readers:
             raise Fault(command.start, f'"{name or self.text[command.start : command.words[0].end]}" unknown property')
@@ -94,24 +105,35 @@ class _Loader:
         if event not in EVENTS:
             raise Fault(command.start, f"unknown event ({event})")
         if not EVENTS[event].emulated:
-            raise not_emulated(command.start, f"event {event} (the lab does not fire it)")
+            raise not_emulated(command.start, f"event {event} (the lab does not fire it{LISTED})")
         if any(event == found for found, *_ in self.handlers):
             raise Fault(command.start, f"Duplicate event ({event})")
         priority, timing, body = self.options(command, words[1:])
         self.handlers.append((event, priority, timing, body))
         self.unit(event, Unit(event), body)
 
+    def default(self, command: Command) -> None:
+        """``priority N`` and ``timing on|off`` outside of handlers: for those that follow."""
+        name = str(command.words[0].literal())
+        value = (command.words[1].literal() or "") if len(command.words) == 2 else ""
+        if name == "priority" and value.isdecimal() and int(value) <= MAX_PRIORITY:
+            self.priority = int(value)
+        elif name == "timing" and value in TIMINGS:
+            self.timing = TIMINGS[value]
+        else:
+            raise Fault(command.start, "wrong # args" if len(command.words) != 2 else f'bad {name} "{value}"')
+
     def options(self, command: Command, words: list[Word]) -> tuple[int, bool | None, Word]:
         """``?priority N? ?timing on|off? {body}``."""
-        priority, timing = DEFAULT_PRIORITY, None
+        priority, timing = self.priority, self.timing
         while len(words) > 1:
             if words[0].form == "brace":
                 raise Fault(words[1].start, f'unexpected extra argument "{words[1].literal()}"')
             name, value = words[0].literal(), words[1].literal() or ""
-            if name == "priority" and value.isdecimal() and int(value) <= 1000:
+            if name == "priority" and value.isdecimal() and int(value) <= MAX_PRIORITY:
                 priority = int(value)
-            elif name == "timing" and value in ("on", "off", "enable", "disable"):
-                timing = value in ("on", "enable")
+            elif name == "timing" and value in TIMINGS:
+                timing = TIMINGS[value]
             else:
                 extra = value if name in ("priority", "timing") else name
                 raise Fault(words[0].start, f'unexpected extra argument "{extra}"')
@@ -150,19 +172,13 @@ class _Loader:
     def check_events(self) -> None:
         """Commands outside the events that TMM allows them in, through calls of procedures too."""
         for event, *_ in self.handlers:
-            seen: set[str] = set()
-            waiting = [event]
-            while waiting:
-                unit = self.units.get(waiting.pop())
-                if unit is None:
-                    continue
-                for use in unit.uses:
-                    refusal = use.refusal(event)
-                    if refusal is not None:
-                        self.checker.faults.append(refusal)
-                called = {f"proc {name}" for name in unit.calls} - seen
-                seen |= called
-                waiting += called
+            for name in self.reached(event):
+                refusals = [use.refusal(event) for use in self.units[name].uses]
+                self.checker.faults += [refusal for refusal in refusals if refusal is not None]
+            for position, called in self.units[event].deferred:
+                used = {name for unit in self.reached(f"proc {called}") for name in self.units[unit].commands}
+                for name in sorted(used & DEFERRED_REFUSED):
+                    self.checker.faults.append(not_emulated(position, f"{name} in a script of after"))
 
     def result(self) -> LoadedRule:
         edits = self.checker.edits
@@ -172,7 +188,13 @@ class _Loader:
             for event, priority, timing, body in self.handlers
         ]
         procedures = [
-            Procedure(name, arguments, edits.apply(self.text, *body.inner), line_of(self.text, body.start))
+            Procedure(
+                name,
+                arguments,
+                edits.apply(self.text, *body.inner),
+                line_of(self.text, body.start),
+                self.legal_events(f"proc {name}"),
+            )
             for name, arguments, body in self.procedures
         ]
         references = {kind: self.resolve(names) for kind, names in self.checker.references.items()}
@@ -183,7 +205,26 @@ class _Loader:
             references["data group"],
             references["pool"],
             references["profile"],
+            frozenset(name for unit in self.units.values() for name in unit.commands),
+            frozenset(self.checker.global_variables),
         )
+
+    def legal_events(self, unit: str) -> frozenset[str] | None:
+        """The events from which a procedure may be called, None for all."""
+        uses = [use for name in self.reached(unit) for use in self.units[name].uses]
+        legal = frozenset(event for event in EMULATED_EVENTS if all(use.refusal(event) is None for use in uses))
+        return None if legal == EMULATED_EVENTS else legal
+
+    def reached(self, unit: str) -> set[str]:
+        """The names of a unit and of those that it calls, directly or not."""
+        seen: set[str] = set()
+        waiting = [unit]
+        while waiting:
+            name = waiting.pop()
+            if name in self.units and name not in seen:
+                seen.add(name)
+                waiting += [f"proc {called}" for called in self.units[name].calls]
+        return seen
 
     def resolve(self, names: Iterable[str]) -> frozenset[str]:
         """Full paths; a name without a folder is in the folder of the rule."""

@@ -23,12 +23,16 @@ class Handler:
 
 @dataclass(frozen=True)
 class Procedure:
-    """One top-level ``proc``; ``arguments`` is its argument list as Tcl text, ``body`` and ``line`` as in Handler."""
+    """One top-level ``proc``; ``arguments`` is its argument list as Tcl text, ``body`` and ``line`` as in Handler.
+
+    ``events`` are those from which it may be called, None meaning all.
+    """
 
     name: str
     arguments: str
     body: str = field(repr=False)
     line: int
+    events: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class LoadedRule:
 
     ``handlers`` are in the order in which they run within one event (priority, then text). ``data_groups``, ``pools``
     and ``profiles`` are the full paths of the objects that the rule names literally; a name without a folder is taken
-    to be in the folder of the rule.
+    to be in the folder of the rule. ``commands`` are the names of the commands that it calls, ``global_variables`` of
+    the variables that bind the virtual server to one TMM.
     """
 
     path: str
@@ -46,3 +51,5 @@ class LoadedRule:
     data_groups: frozenset[str]
     pools: frozenset[str]
     profiles: frozenset[str]
+    commands: frozenset[str] = frozenset()
+    global_variables: frozenset[str] = frozenset()

@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from bigip_sm.lab.tmm.exchange import Exchange
+from bigip_sm.lab.tmm.flow import Flow
 from bigip_sm.lab.tmm.parsing import RequestReader
 from bigip_sm.lab.tmm.session import Session
 from bigip_sm.lab.tmm.timers import IdleTimer
@@ -48,12 +49,13 @@ class ClientConnection(asyncio.Protocol):
         self.runtime = runtime
         self.tmm = tmm
         self.network = network
-        self.idle = runtime.idle[tmm.index]
+        self.idle = runtime.idle[tmm]
         self.server: ServerConnection | None = None
         self.writable = True
         self.closed = False
+        self.flow = Flow(self._suspended, self.pump, self.broken)
         self._addresses = addresses
-        self._program = runtime.programs[tmm.index]
+        self._program = runtime.programs[tmm]
         self._reader = RequestReader(runtime.snapshot.http)
         self._tls = ClientSide(runtime.client_tls) if runtime.client_tls is not None else None
         self._exchange: Exchange | None = None
@@ -73,12 +75,13 @@ class ClientConnection(asyncio.Protocol):
         peer: tuple[str, int] = transport.get_extra_info("peername")[:2]
         try:
             address = self._addresses(peer)
-            self.session = Session(address, peer[1])
+            self.session = Session(address, peer[1], self.runtime.snapshot.virtual)
+            self._timers: dict[str, asyncio.TimerHandle] = {}
             self._coroutine = self.tmm.interpreter.open(self._program)
             self.runtime.connections.add(self)
             self._timer = IdleTimer(self.runtime.snapshot.tcp_client.idle_timeout, self._idle)
             self._handshake = IdleTimer(HANDSHAKE if self._tls is not None else 0, self._idle)
-            self.fire("CLIENT_ACCEPTED")
+            self.flow.run(self._fire, "CLIENT_ACCEPTED")
         except Exception as error:
             self.broken(error)
 
@@ -104,21 +107,14 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: the server side first, then the coroutine."""
+        hurry = self.closed
         self.closed = self._gone = True
-        try:
-            for timer in (self._timer, self._handshake):
-                timer.stop()
-            if self._linger is not None:
-                self._linger.cancel()
-            exchange, self._exchange = self._exchange, None
-            if exchange is not None:
-                exchange.abandon()
-            self.release_server()
-            self.fire("CLIENT_CLOSED")
-            self.tmm.interpreter.close(self._coroutine)
-        except Exception as error:
-            self.log(f"lab: {type(error).__name__}: {error}")
-        self.runtime.closed(self)
+        for timer in (self._timer, self._handshake, self._linger, *self._timers.values()):
+            if timer is not None:
+                timer.cancel()
+        if hurry:
+            self.flow.hasten()
+        self.flow.run(self._lost)
 
     def pause_writing(self) -> None:
         """The client does not read: the server must wait."""
@@ -134,16 +130,15 @@ class ClientConnection(asyncio.Protocol):
 
     # for the exchange
 
-    def fire(self, event: str) -> bool:
+    async def fire(self, event: str) -> bool:
         """Run an event's handlers; False if the connection is gone or being reset, so that nothing may follow."""
         session = self.session
-        if event in self._program.events:
-            self.tmm.run(session, self._coroutine, event)
-            if session.plaintext:
-                self._out += session.plaintext
-                session.plaintext = []
-            if session.fault or session.rejected:
-                self.reset()
+        if event in self._program.events and event not in session.disabled:
+            pause = self.tmm.run(session, self._coroutine, event)
+            while pause is not None:
+                await self.flow.pause(0 if self._gone else pause)
+                pause = self.tmm.resume(session, self._coroutine)
+            self._obey(session)
         return not self.closed
 
     def write(self, data: bytes) -> None:
@@ -165,13 +160,7 @@ class ClientConnection(asyncio.Protocol):
     def pump(self) -> None:
         """Serve requests while there are any that can be served, then send what is due."""
         try:
-            while self._exchange is None and self._reader.requests and not self._closing and not self.closed:
-                self._exchange = Exchange(self, self._reader.requests.popleft())
-                self._exchange.begin()
-            if self._exchange is not None:
-                self._exchange.body_arrived()
-            self.flush()
-            self._control_reading()
+            self.flow.run(self._pump)
         except Exception as error:
             self.broken(error)
 
@@ -181,8 +170,10 @@ class ClientConnection(asyncio.Protocol):
         ``unread``: a part of its request has not arrived, so the connection lingers a while.
         """
         self._exchange = None
-        if not (close or self._ended) or self.closed:
-            return
+        if (close or self._ended) and not self.closed:
+            self._hang_up(unread=unread)
+
+    def _hang_up(self, *, unread: bool) -> None:
         self._closing = True
         self.flush()
         if self._tls is not None:
@@ -195,12 +186,24 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def release_server(self) -> None:
+    def bind(self, server: ServerConnection) -> None:
+        """Keep a server-side connection for the next request of this client, and notice when it ends."""
+        self.server = server
+        server.closed_idle = lambda: self._server_gone(server)
+
+    def _server_gone(self, server: ServerConnection) -> None:
+        if self.server is server:
+            try:
+                self.flow.run(self.release_server)
+            except Exception as error:
+                self.broken(error)
+
+    async def release_server(self) -> None:
         """Close the bound server-side connection, if any."""
         server, self.server = self.server, None
         if server is not None:
             server.abort()
-            self.fire("SERVER_CLOSED")
+            await self.fire("SERVER_CLOSED")
 
     def reset(self, reason: str = "") -> None:
         """Reset the TCP connection, as TMM does after an error and for ``reject``."""
@@ -208,6 +211,7 @@ class ClientConnection(asyncio.Protocol):
             self.log(reason)
         self.closed = True
         if self._gone:
+            self.flow.hasten()
             return
         sock = self._transport.get_extra_info("socket")
         if sock is not None:
@@ -231,7 +235,10 @@ class ClientConnection(asyncio.Protocol):
             if not self._tls.established:
                 done = self._tls.handshake(data)
                 self._write_tls()
-                if not done or not self._established(self._tls):
+                if not done:
+                    return
+                self.flow.run(self._established, self._tls)
+                if self.closed:
                     return
                 data = b""
             data, ended = self._tls.receive(data)
@@ -246,24 +253,106 @@ class ClientConnection(asyncio.Protocol):
                 return
             self.pump()
         if ended:
-            self._ended = True
-            if self._exchange is not None and not self._exchange.complete:
-                self._exchange.abandon()
-                self._exchange = None
-            if self._exchange is None and not self._closing:
-                self.finish(close=True, unread=False)
+            self.flow.run(self._half_closed)
 
-    def _established(self, tls: ClientSide) -> bool:
+    async def _half_closed(self) -> None:
+        """The client has said that it sends no more."""
+        self._ended = True
+        if self._exchange is not None and not self._exchange.complete:
+            exchange, self._exchange = self._exchange, None
+            await exchange.abandon()
+        if self._exchange is None and not self._closing:
+            self.finish(close=True, unread=False)
+
+    async def _established(self, tls: ClientSide) -> None:
         """After the TLS handshake."""
         self._handshake.stop()
         session = self.session
         session.certificates = tls.certificates
         session.verify_result = tls.verify_result
-        if session.certificates and not self.fire("CLIENTSSL_CLIENTCERT"):
-            return False
-        alive = self.fire("CLIENTSSL_HANDSHAKE")
+        session.tls = tls
+        if session.certificates and not await self.fire("CLIENTSSL_CLIENTCERT"):
+            return
+        await self.fire("CLIENTSSL_HANDSHAKE")
         self.flush()
-        return alive
+
+    async def _fire(self, event: str) -> None:
+        await self.fire(event)
+
+    async def _pump(self) -> None:
+        while self._exchange is None and self._reader.requests and not self._closing and not self.closed:
+            self._exchange = Exchange(self, self._reader.requests.popleft())
+            await self._exchange.begin()
+        if self._exchange is not None:
+            await self._exchange.body_arrived()
+        self.flush()
+        self._control_reading()
+
+    async def _lost(self) -> None:
+        """After the client's connection: the server side first, then the coroutine."""
+        try:
+            exchange, self._exchange = self._exchange, None
+            if exchange is not None:
+                await exchange.abandon()
+            await self.release_server()
+            await self.fire("CLIENT_CLOSED")
+            self.tmm.interpreter.close(self._coroutine)
+        except Exception as error:
+            self.log(f"lab: {type(error).__name__}: {error}")
+        self.runtime.closed(self)
+
+    # what rules ask for
+
+    def _obey(self, session: Session) -> None:
+        """After an event: bytes past HTTP, timers, the end of the connection."""
+        if session.plaintext:
+            self._out += session.plaintext
+            session.plaintext = []
+        if session.timers or self._timers:
+            self._set_timers(session)
+        if session.fault or session.rejected:
+            self.reset()
+        elif session.dropped:
+            self.closed = True
+        elif session.closing and session.answer is None and not self.closed:
+            self._hang_up(unread=False)
+            self.closed = True
+
+    def _set_timers(self, session: Session) -> None:
+        """Have a timer for every script of ``after`` that waits, and no other."""
+        for name in [name for name in self._timers if name not in session.timers]:
+            self._timers.pop(name).cancel()
+        if not self._gone:
+            loop = asyncio.get_running_loop()
+            for name, deferred in session.timers.items():
+                if name not in self._timers:
+                    self._timers[name] = loop.call_later(deferred.delay, self._due, name)
+
+    def _due(self, name: str) -> None:
+        try:
+            self.flow.run(self._deferred, name)
+        except Exception as error:
+            self.broken(error)
+        self.pump()
+
+    async def _deferred(self, name: str) -> None:
+        """Run a script of ``after`` whose time has come."""
+        session = self.session
+        self._timers.pop(name, None)
+        deferred = session.timers.get(name) if not self.closed else None
+        if deferred is None:
+            return
+        if not deferred.periodic:
+            del session.timers[name]
+        pause = self.tmm.run_deferred(session, self._coroutine, deferred)
+        while pause is not None:
+            await self.flow.pause(0 if self._gone else pause)
+            pause = self.tmm.resume(session, self._coroutine)
+        self._obey(session)
+
+    def _suspended(self) -> None:
+        """The connection stands still: read no more until it goes on."""
+        self._set_reading(False)
 
     def _idle(self) -> None:
         self.reset("01230140:3: idle timeout")

@@ -6,31 +6,43 @@ refused: it would end the header and start another one.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bigip_sm.lab.tmm.messages import Headers, RequestHead, ResponseHead
 from bigip_sm.lab.tmm.session import Answer, Command, CommandError, Result, Session, wire
+from bigip_sm.lab.tmm.words import number
 
 if TYPE_CHECKING:
     from bigip_sm.lab.tmm.tmm import Tmm
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(rb"[^\x00-\x20\x7f]+")
+COLLECT_EVENTS = frozenset({"HTTP_REQUEST", "HTTP_RESPONSE", "HTTP_RESPONSE_DATA"})
+RETRY_EVENTS = frozenset({"HTTP_RESPONSE", "HTTP_RESPONSE_DATA", "LB_FAILED"})
 
 
 def commands(tmm: Tmm) -> dict[str, Command]:
     """The ``HTTP::`` commands of one TMM."""
 
-    def header(subcommand: str, *words: str) -> Result:
+    operations = _HEADER_OPERATIONS
+
+    def header(subcommand: str, name: str | None = None, *rest: str) -> Result:
+        # Most of what a rule costs is spent here: no packing and unpacking of arguments where it can be avoided.
         headers = tmm.session.message().headers
-        operation = _HEADER_OPERATIONS.get(subcommand)
-        if operation is not None:
-            return operation(headers, *words)
-        if words:
+        operation = operations.get(subcommand)
+        if name is None:
+            return operation(headers) if operation is not None else _first(headers, subcommand)
+        if operation is None:
             raise CommandError(f'wrong # args: HTTP::header has no subcommand "{subcommand}"')
-        return headers.last(subcommand.lower()) or b""
+        if rest:
+            return operation(headers, name, *rest)
+        return (
+            operation(headers, *tmm.interpreter.elements(name)) if subcommand == "insert" else operation(headers, name)
+        )
 
     return {
         "HTTP::header": header,
@@ -38,8 +50,17 @@ def commands(tmm: Tmm) -> dict[str, Command]:
         "HTTP::version": lambda: tmm.session.message().version,
         "HTTP::uri": lambda *words: _uri(tmm.session.request_head(), *words),
         "HTTP::path": lambda *words: _path(tmm.session.request_head(), *words),
-        "HTTP::query": lambda: tmm.session.request_head().target.partition(b"?")[2],
-        "HTTP::host": lambda: tmm.session.request_head().headers.last("host") or b"",
+        "HTTP::query": lambda *words: _query(tmm.session.request_head(), *words),
+        "HTTP::host": lambda *words: _host(tmm.session.request_head().headers, *words),
+        "HTTP::request": lambda: tmm.session.request_head().encode(),
+        "HTTP::request_num": lambda: tmm.session.number,
+        "HTTP::is_keepalive": lambda: int(tmm.session.keep_alive),
+        "HTTP::is_redirect": lambda: _is_redirect(tmm.session),
+        "HTTP::username": lambda: _credentials(tmm.session.request_head().headers)[0],
+        "HTTP::password": lambda: _credentials(tmm.session.request_head().headers)[2],
+        "HTTP::close": lambda: _close(tmm.session),
+        "HTTP::retry": lambda *words: _retry(tmm.session, words),
+        "HTTP::redirect": lambda url: _redirect(tmm.session, url),
         "HTTP::status": lambda: _status(tmm.session),
         "HTTP::has_responded": lambda: int(tmm.session.responded),
         "HTTP::respond": lambda status, *words: _respond(tmm.session, status, words),
@@ -49,16 +70,22 @@ def commands(tmm: Tmm) -> dict[str, Command]:
     }
 
 
+def _first(headers: Headers, name: str) -> Result:
+    return headers.last(name.lower()) or b""
+
+
 def _insert(headers: Headers, *words: str) -> Result:
     if len(words) < 2 or len(words) % 2:
         raise CommandError('wrong # args: should be "HTTP::header insert name value ?name value ...?"')
-    for name, value in zip(words[::2], words[1::2], strict=True):
-        headers.add(_name(name), _value(value))
+    for at in range(0, len(words), 2):
+        key, name = _name(words[at])
+        headers.fields.append((key, name, _value(words[at + 1])))
     return b""
 
 
 def _replace(headers: Headers, name: str, value: str = "") -> Result:
-    headers.replace_last(_name(name), _value(value))
+    key, written = _name(name)
+    headers.put_last(key, written, _value(value))
     return b""
 
 
@@ -74,15 +101,22 @@ def _values(headers: Headers, name: str) -> Result:
 
 
 def _count(headers: Headers, name: str | None = None) -> Result:
-    return len(headers.fields) if name is None else len(headers.values(name.lower()))
+    return len(headers.fields) if name is None else headers.count(name.lower())
+
+
+def _at(headers: Headers, index: str) -> Result:
+    """The name of the header at that place, from 0; empty behind the last."""
+    place = number(index)
+    return headers.fields[place][1] if place < len(headers.fields) else b""
 
 
 _HEADER_OPERATIONS: dict[str, Callable[..., Result]] = {
-    "value": lambda headers, name: headers.last(name.lower()) or b"",
+    "value": _first,
     "values": _values,
     "names": lambda headers: tuple(name for _, name, _ in headers.fields),
+    "at": _at,
     "count": _count,
-    "exists": lambda headers, name: int(headers.last(name.lower()) is not None),
+    "exists": lambda headers, name: 1 if headers.last(name.lower()) is not None else 0,
     "insert": _insert,
     "replace": _replace,
     "remove": _remove,
@@ -91,16 +125,18 @@ _HEADER_OPERATIONS: dict[str, Callable[..., Result]] = {
 HEADER_SUBCOMMANDS = frozenset(_HEADER_OPERATIONS)
 
 
-def _name(text: str) -> bytes:
+@lru_cache(maxsize=256)
+def _name(text: str) -> tuple[str, bytes]:
+    """A header's name in lower case, and as it is written."""
     name = wire(text)
     if not _TOKEN.fullmatch(name):
         raise CommandError("the name of an HTTP header holds a character that is not allowed there")
-    return name
+    return text.lower(), name
 
 
 def _value(text: str) -> bytes:
-    value = wire(text)
-    if b"\r" in value or b"\n" in value or b"\0" in value:
+    value = text.encode() if text.isascii() else wire(text)
+    if 13 in value or 10 in value or 0 in value:
         raise CommandError("the value of an HTTP header holds a line break or NUL")
     return value
 
@@ -124,7 +160,7 @@ def _target(text: str) -> bytes:
     target = wire(text)
     if not target.startswith(b"/"):
         raise CommandError("the URI of a request must start with /")
-    if not _TARGET.fullmatch(target):
+    if not (text.isascii() and text.isprintable() and " " not in text) and not _TARGET.fullmatch(target):
         raise CommandError("the URI of a request holds a blank or a control character")
     return target
 
@@ -160,7 +196,7 @@ def _respond(session: Session, status: str, words: tuple[str, ...]) -> Result:
             version = _version(value, session)
     if len(rest) % 2:
         raise CommandError("wrong # args: HTTP::respond needs a value for each header")
-    headers = tuple((_name(name), _value(value)) for name, value in zip(rest[::2], rest[1::2], strict=True))
+    headers = tuple((_name(name)[1], _value(value)) for name, value in zip(rest[::2], rest[1::2], strict=True))
     session.answer = Answer(int(status), body, headers, version, server)
     session.responded = True
     return b""
@@ -174,20 +210,83 @@ def _version(text: str, session: Session) -> bytes:
     return text.encode("ascii")
 
 
+def _query(head: RequestHead, value: str | None = None) -> Result:
+    path, _, query = head.target.partition(b"?")
+    if value is None:
+        return query
+    head.target = _target((path + b"?" + wire(value)).decode("latin-1")) if value else path
+    return b""
+
+
+def _host(headers: Headers, value: str | None = None) -> Result:
+    if value is None:
+        return headers.last("host") or b""
+    headers.replace_last(b"Host", _value(value))
+    return b""
+
+
+def _credentials(headers: Headers) -> tuple[bytes, bytes, bytes]:
+    """User name, colon and password of Basic authentication (RFC 7617); empty if there are none or they are broken."""
+    scheme, _, value = (headers.last("authorization") or b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        return b"", b"", b""
+    try:
+        return base64.b64decode(value.strip(), validate=True).partition(b":")
+    except ValueError:
+        return b"", b"", b""
+
+
+def _is_redirect(session: Session) -> Result:
+    head = session.message()
+    return int(isinstance(head, ResponseHead) and head.status in (301, 302, 303, 305, 307, 308))
+
+
+def _close(session: Session) -> Result:
+    session.message()
+    session.close_after = True
+    return b""
+
+
+def _retry(session: Session, words: tuple[str, ...]) -> Result:
+    """``HTTP::retry ?-reset? request``: the server-side connection is never used again, with or without -reset."""
+    session.message()
+    if session.event not in RETRY_EVENTS:
+        raise CommandError(f"HTTP::retry is not emulated in event {session.event}")
+    match words:
+        case (text,) | ("-reset", text):
+            session.retry = wire(text)
+            return b""
+        case _:
+            raise CommandError("wrong # args: HTTP::retry ?-reset? request")
+
+
+def _redirect(session: Session, url: str) -> Result:
+    """302 with a Location and, as ``HTTP::respond``, in HTTP/1.0."""
+    session.message()
+    session.answer = Answer(302, b"", ((b"Location", _value(url)),), b"1.0", True)
+    session.responded = True
+    return b""
+
+
 def _collect(session: Session, *words: str) -> Result:
     session.message()
-    if session.event != "HTTP_REQUEST":
+    if session.event not in COLLECT_EVENTS:
         raise CommandError(f"HTTP::collect is not emulated in event {session.event}")
     length = words[0] if words else ""
     if len(words) > 1 or not length.isdigit() or int(length) == 0:
         raise CommandError("HTTP::collect without a positive length is not emulated")
+    if session.event == "HTTP_RESPONSE_DATA" and session.payload:
+        raise CommandError("HTTP::collect in HTTP_RESPONSE_DATA is emulated only after HTTP::release")
     session.collect = int(length)
     return b""
 
 
 def _release(session: Session) -> Result:
+    """What was collected goes on when the event is over; the rule does not see it any more."""
     session.message()
     session.collect = None
+    session.released = (session.released or bytearray()) + session.payload
+    session.payload = bytearray()
     return b""
 
 
@@ -200,18 +299,12 @@ def _payload(session: Session, words: tuple[str, ...]) -> Result:
         case ("length",):
             return len(payload)
         case ("replace", offset, length, text):
-            start, size = _number(offset), _number(length)
+            start, size = number(offset), number(length)
             payload[start : start + size] = wire(text)
             return b""
         case (length,):
-            return bytes(payload[: _number(length)])
+            return bytes(payload[: number(length)])
         case (offset, length):
-            return bytes(payload[_number(offset) :][: _number(length)])
+            return bytes(payload[number(offset) :][: number(length)])
         case _:
             raise CommandError("wrong # args: HTTP::payload ?length? | ?offset length? | replace offset length string")
-
-
-def _number(text: str) -> int:
-    if not text.isdigit():
-        raise CommandError(f'expected non-negative integer but got "{text}"')
-    return int(text)

@@ -12,10 +12,13 @@ from bigip_sm.errors import LabError
 from bigip_sm.lab.bigip.config import Change, Config
 from bigip_sm.lab.bigip.objects import DataGroup, HttpsMonitor, Pool, ServerSsl, SslCertificate, VirtualServer
 from bigip_sm.lab.network import Network
+from bigip_sm.lab.tmm import watchdog
 from bigip_sm.lab.tmm.client import ClientConnection
+from bigip_sm.lab.tmm.hsl import Hsl
 from bigip_sm.lab.tmm.listener import Listener
 from bigip_sm.lab.tmm.pools import Monitoring, PoolState, Probe
 from bigip_sm.lab.tmm.runtime import RuleUse, Runtime, take_snapshot
+from bigip_sm.lab.tmm.tables import Tables
 from bigip_sm.lab.tmm.tls import UNVERIFIED, ServerTls, server_tls
 from bigip_sm.lab.tmm.tmm import Tmm, World
 
@@ -28,7 +31,16 @@ class DataPlane:
     ``log_lines`` is what TMM would write to /var/log/ltm; ``log`` gets each line too. ``clock`` (epoch seconds) is
     what rules see as the time, ``client_addresses`` maps a real peer to the address that they see. A data group's
     commit reaches the TMMs record by record within about ``data_group_delay`` seconds.
+
+    If other processes serve the same virtual servers, ``first_tmm`` is the number of the first TMM of this one, and
+    ``port_of`` gives the port of 127.0.0.1 that they share for a virtual server's address and port.
+
+    A rule that runs for more than ``rule_limit`` seconds in one event is ended, and all connections of its TMM are
+    reset. Where that cannot be done, ``stuck`` is called, in another thread; unless it is replaced it sets
+    ``failure``, which is empty otherwise.
     """
+
+    connection_type: type[ClientConnection] = ClientConnection
 
     def __init__(
         self,
@@ -38,11 +50,18 @@ class DataPlane:
         tmms: int = 2,
         log: Callable[[str], None] | None = None,
         data_group_delay: float = 0.005,
+        first_tmm: int = 0,
+        port_of: Callable[[str, int], int] | None = None,
+        rule_limit: float = watchdog.LIMIT,
     ) -> None:
         self.clock: Callable[[], float] = time.time
         self.client_addresses: Callable[[tuple[str, int]], str] = lambda peer: peer[0]
         self.log_lines: collections.deque[str] = collections.deque(maxlen=MAX_LOG_LINES)
         self.counters: dict[str, int] = {}
+        self.failure = ""
+        self.stuck: Callable[[Tmm], None] = self._lost
+        self._rule_limit = rule_limit
+        self._watchdog: watchdog.Watchdog | None = None
         self._config = config
         self._network = network
         self._log = log
@@ -52,25 +71,49 @@ class DataPlane:
         self._server_tls: dict[str, ServerTls] = {}
         self._listeners: dict[str, Listener] = {}
         self._rules = RuleUse()
+        self._hsl = Hsl(network, self._pools)
         self._applying: asyncio.Task[None] | None = None
         self._dirty = False
         self._running = False
         self._counting = False
         self._turn = itertools.count()
-        self._number = tmms
+        self._numbers = range(first_tmm, first_tmm + tmms)
+        self._port_of = port_of
         self._tmms: list[Tmm] = []
         config.subscribe(self._committed)
 
     async def start(self) -> None:
         """Apply the configuration and listen. Raises LabError if this Python has no Tcl."""
         self._running = True
-        world = World(self._pools, self._server_tls, lambda: self.clock(), self._write_log)
+        world = World(
+            self._pools,
+            self._server_tls,
+            lambda: self.clock(),
+            self._write_log,
+            len(self._numbers),
+            self._config,
+            self._hsl,
+            Tables(lambda: self.clock()),
+        )
         # Not earlier: an interpreter belongs to the thread that makes it.
-        self._tmms = [Tmm(index, world) for index in range(self._number)]
-        self.count_commands(self._counting)
+        self._tmms = [self.make_tmm(number, world) for number in self._numbers]
+        if self._counting:
+            self.count_commands(True)
+        self._watchdog = watchdog.Watchdog(self._tmms, self._rule_limit, lambda tmm: self.stuck(tmm))
         for group in self._config.all(DataGroup):
             self._apply_data_group(Change(None, group), 0)
         await self._apply()
+
+    def make_tmm(self, number: int, world: World) -> Tmm:
+        """A TMM before any rule is loaded into it."""
+        tmm = Tmm(number, world)
+        tmm.aborted = lambda rule, event: self._aborted(tmm, rule, event)
+        return tmm
+
+    @property
+    def connections(self) -> int:
+        """How many client connections there are."""
+        return sum(listener.connections for listener in self._listeners.values())
 
     async def stop(self) -> None:
         """Stop listening, reset all connections, end all probes."""
@@ -84,6 +127,9 @@ class DataPlane:
             await monitoring.stop()
         self._monitoring.clear()
         await asyncio.sleep(0)
+        self._hsl.close()
+        if self._watchdog is not None:
+            self._watchdog.stop()
         for tmm in self._tmms:
             tmm.close()
         self._tmms.clear()
@@ -134,13 +180,13 @@ class DataPlane:
 
     def _apply_data_group(self, change: Change, delay: float) -> None:
         before, after = change.before, change.after
-        for tmm in self._tmms:
+        for place, tmm in enumerate(self._tmms):
             # Odd TMMs get the records in the opposite order and later, so that no two agree on the way.
             tmm.groups.apply(
                 before if isinstance(before, DataGroup) else None,
                 after if isinstance(after, DataGroup) else None,
-                backwards=bool(tmm.index % 2),
-                over=delay * (1 + tmm.index) / len(self._tmms),
+                backwards=bool(place % 2),
+                over=delay * (1 + place) / len(self._tmms),
             )
 
     async def _apply(self) -> None:
@@ -164,12 +210,16 @@ class DataPlane:
         if listener is not None and listener.runtime.snapshot == snapshot:
             return
         runtime = Runtime(snapshot, self._tmms, self._server_tls, self._rules)
+        if (demoted := runtime.demoted_by()) is not None:
+            rule, variable = demoted
+            self._write_log(f"lab: virtual server {path} runs on one TMM only: rule {rule} has the global {variable}")
         if listener is not None and listener.address == (virtual.address, virtual.port):
             listener.replace(runtime)
             return
         if listener is not None:
             await self._listeners.pop(path).stop(self._network)
-        self._listeners[path] = listener = Listener(runtime, self._connection)
+        port = self._port_of(virtual.address, virtual.port) if self._port_of is not None else 0
+        self._listeners[path] = listener = Listener(runtime, self._connection, port)
         await listener.start(self._network)
 
     def _apply_server_tls(self) -> bool:
@@ -222,9 +272,24 @@ class DataPlane:
         return Probe(monitor, tls)
 
     def _connection(self, runtime: Runtime) -> ClientConnection:
-        """A new client: the TMMs take turns."""
-        tmm = self._tmms[next(self._turn) % len(self._tmms)]
-        return ClientConnection(runtime, tmm, self._network, lambda peer: self.client_addresses(peer))
+        """A new client: the TMMs of the virtual server take turns."""
+        tmm = runtime.tmms[next(self._turn) % len(runtime.tmms)]
+        return self.connection_type(runtime, tmm, self._network, lambda peer: self.client_addresses(peer))
+
+    def _aborted(self, tmm: Tmm, rule: str, event: str) -> None:
+        """A rule did not end: what happens to a TMM then, but for its memory."""
+        self._write_log(
+            f"lab: rule {rule} <{event}> ran for more than {self._rule_limit:g} s and was ended; on a BIG-IP the"
+            f" watchdog restarts TMM {tmm.index}, so all its connections are reset"
+        )
+        asyncio.get_running_loop().call_soon(self._reset_connections, tmm)
+
+    def _reset_connections(self, tmm: Tmm) -> None:
+        for listener in self._listeners.values():
+            listener.reset(tmm)
+
+    def _lost(self, tmm: Tmm) -> None:
+        self.failure = f"a rule in {tmm.event} does not end and cannot be ended"
 
     def _write_log(self, line: str) -> None:
         self.log_lines.append(line)

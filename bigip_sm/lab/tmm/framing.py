@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bigip_sm.lab.bigip.objects import HttpProfile
 from bigip_sm.lab.tmm.messages import REASONS, RequestHead, ResponseHead
-from bigip_sm.lab.tmm.parsing import IncomingRequest
+from bigip_sm.lab.tmm.parsing import IncomingRequest, RequestReader
 from bigip_sm.lab.tmm.session import Answer
 
 
@@ -82,7 +83,17 @@ class ResponseFraming:
             headers.add(b"Connection", b"Keep-Alive")
 
 
-def render_answer(answer: Answer, request: IncomingRequest, agent: str | None) -> tuple[bytes, bool]:
+def read_request(text: bytes, profile: HttpProfile) -> IncomingRequest | None:
+    """A whole request from bytes, as the HTTP profile would take it from a client; None for anything else."""
+    reader = RequestReader(profile)
+    reader.feed(text)
+    request = reader.requests[0] if len(reader.requests) == 1 and reader.refusal is None else None
+    return request if request is not None and request.complete else None
+
+
+def render_answer(
+    answer: Answer, request: IncomingRequest, agent: str | None, *, close: bool = False
+) -> tuple[bytes, bool]:
     """The bytes of an ``HTTP::respond``, and whether the connection closes after it.
 
     ``agent`` is the Server header of the HTTP profile. It closes if the client or the rule wants that, or if a part
@@ -94,7 +105,8 @@ def render_answer(answer: Answer, request: IncomingRequest, agent: str | None) -
         headers.add(name, value)
     if answer.server and agent is not None:
         headers.add(b"Server", agent.encode())
-    close = not request.keep_alive or not request.complete or headers.has_token("connection", b"close")
+    wanted = close or headers.has_token("connection", b"close")
+    close = wanted or not request.keep_alive or not request.complete
     headers.remove_all("connection")
     headers.add(b"Connection", b"Close" if close else b"Keep-Alive")
     headers.remove_all("transfer-encoding")

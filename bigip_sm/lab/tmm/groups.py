@@ -74,8 +74,17 @@ class Group:
             return self._containing(item)
         if operator == "equals":
             found = _number_text(item) if self.kind == "integer" else item
-            return iter((found,)) if found in self.records else iter(())
+            return iter((found,) if found in self.records else ())
         return (name for name in self.names() if test(item, name))
+
+    def searches(self, item: str, operator: str) -> Iterator[str]:
+        """Names of the records for which ``name operator item`` holds, in their order. Raises CommandError."""
+        test = _TESTS.get(operator)
+        if test is None:
+            raise CommandError(f'bad operator "{operator}": must be contains, ends_with, equals or starts_with')
+        if self.kind == "ip" or operator == "equals":
+            return self.matches(item, operator)
+        return (name for name in self.names() if test(name, item))
 
     def _containing(self, item: str) -> Iterator[str]:
         if self._networks is None:

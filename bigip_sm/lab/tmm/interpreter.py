@@ -8,60 +8,22 @@ as long as the connection, in all rules of the virtual server, and ``return`` en
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bigip_sm.errors import LabError
-from bigip_sm.lab.tcl import OPERATORS, LoadedRule
+from bigip_sm.lab.tcl import OPERATORS, Handler, LoadedRule
+from bigip_sm.lab.tmm import scripts
 from bigip_sm.lab.tmm.session import Command, CommandError
 
 if TYPE_CHECKING:
     import _tkinter
 
-HIDDEN = frozenset(
-    {"after", "cd", "exec", "exit", "fconfigure", "file", "glob", "interp", "load", "open"}
-    | {"pid", "pwd", "socket", "source", "unload", "vwait"}
-)
-"""Commands that reach outside; TMM refuses them when a rule is loaded, here they are gone at run time as well."""
-
-BOOTSTRAP = r"""
-namespace eval ::static {}
-namespace eval ::rules {}
-namespace eval ::virtuals {}
-namespace eval ::connections {}
-namespace eval ::tmm {variable rule {}}
-namespace ensemble configure ::clock -map [dict replace [namespace ensemble configure ::clock -map] \
-    seconds ::tmm::seconds clicks ::tmm::clicks]
-proc ::unknown {name args} {
-    if {[regexp {^::rules::[0-9]+::p\.(.*)$} $name -> short]} {
-        return -code error "proc $short not found"
-    }
-    return -code error "invalid command name \"$name\""
-}
-proc ::virtuals::call {name args} {
-    tailcall ::rules::${::tmm::rule}::call $name {*}$args
-}
-"""
-
-CALL = r"""
-namespace eval ::rules::%(number)d {}
-proc ::rules::%(number)d::call {name args} {
-    tailcall ::rules::%(number)d::p.$name {*}$args
-}
-"""
-"""``call`` as the procedures of one rule see it; tailcall, so that ``upvar 1`` reaches the caller."""
-
-HANDLER = """
-set ::tmm::rule %(number)d
-switch -exact -- [catch {%(body)s
-} {tmm result} {tmm options}] {
-    0 - 2 {}
-    1 {::tmm::fault ${tmm result} [dict get ${tmm options} -errorinfo]; continue}
-    default {::tmm::fault {invoked "break" or "continue" outside of a loop} {}; continue}
-}
-"""
-"""One handler in the loop of its virtual server. Names with a blank cannot collide with a rule's variables."""
+_PROCEDURE = re.compile(r'\(procedure "::rules::(\d+)::p\.(\w+)" line (\d+)\)')
+_LINE = " (line ?)"
+"""Ends the trace of an error in a command until its line is known."""
 
 
 @dataclass(frozen=True)
@@ -75,43 +37,76 @@ class Program:
 class Interpreter:
     """One TMM's Tcl. It belongs to the thread that made it.
 
-    ``fault`` is called with (rule path, message, errorInfo) when a handler fails, ``now`` gives epoch seconds. Raises
+    ``internals`` are commands that only the Tcl around the rules calls, by full name; ``fault`` is called with (rule
+    path, what TMM logs: the message and where it happened) when a handler fails, ``now`` gives epoch seconds. Raises
     LabError if this Python has no Tcl.
     """
 
     def __init__(
         self,
         commands: Mapping[str, Command],
+        internals: Mapping[str, Command],
         *,
         now: Callable[[], float],
-        fault: Callable[[str, str, str], None],
+        fault: Callable[[str, str], None],
     ) -> None:
         self._tcl = create_tcl()
         self.call: Callable[..., Any] = self._tcl.call
         self._numbers = itertools.count(1)
         self._commands = dict(commands)
         self._rules: dict[LoadedRule, int] = {}
-        self._paths: dict[int, str] = {}
+        self._loaded: dict[int, LoadedRule] = {}
+        self._libraries: set[LoadedRule] = set()
         self._fault = fault
-        internal: dict[str, Command] = {
+        every: dict[str, Command] = {
             "::tmm::seconds": lambda: int(now()),
             "::tmm::clicks": lambda *_: int(now() * 1000),
             "::tmm::fault": self._on_fault,
+            **internals,
+            **commands,
         }
-        self._names = [*internal, *commands]
-        for name, command in {**internal, **commands}.items():
+        self._names = list(every)
+        for name, command in every.items():
             self._tcl.createcommand(name, self._guarded(command))
-        self._tcl.eval(BOOTSTRAP)
-        self._tcl.eval(OPERATORS)
-        for name in HIDDEN:
+        for name in scripts.HIDDEN:
             if self.call("info", "commands", name):
                 self.call("rename", name, "")
+        self._tcl.eval(scripts.BOOTSTRAP)
+        self._tcl.eval(OPERATORS)
 
     def count(self, counters: dict[str, int] | None) -> None:
         """Count each call of an iRule command in ``counters`` from now on; None stops counting."""
+        self.wrap(None if counters is None else lambda name, command: _counted(name, command, counters))
+
+    def wrap(self, wrapper: Callable[[str, Command], Command] | None) -> None:
+        """Have what ``wrapper`` makes of each iRule command called in its place; None undoes it."""
         for name, command in self._commands.items():
             guarded = self._guarded(command)
-            self._tcl.createcommand(name, guarded if counters is None else _counted(name, guarded, counters))
+            self._tcl.createcommand(name, guarded if wrapper is None else wrapper(name, guarded))
+
+    def observe(self, observer: Callable[[Sequence[str], str, bool], bool]) -> None:
+        """Tell ``observer`` of every iRule command that ends: its words, its result, whether it failed.
+
+        Once it returns False it is told no more. While a script is observed, the watchdog may not be able to end it.
+        """
+        names = (*self._commands, *scripts.PROCEDURES)
+
+        def ended(code: str, result: str, *words: str) -> str:
+            if not observer(words, result, code == "1"):
+                for name in names:
+                    self.call("trace", "remove", "execution", name, "leave", "::tmm::observed")
+            return ""
+
+        self._names.append("::tmm::observer")
+        self._tcl.createcommand("::tmm::observer", ended)
+        self._tcl.eval("proc ::tmm::observed {command code result _} {::tmm::observer $code $result {*}$command}")
+        for name in names:
+            self.call("trace", "add", "execution", name, "leave", "::tmm::observed")
+
+    @property
+    def address(self) -> int:
+        """Where Tcl's own structure is in memory, for what only Tcl's C interface can do."""
+        return int(self._tcl.interpaddr())
 
     def dispose(self) -> None:
         """Free the interpreter, in its own thread: Tcl aborts the process when another thread does that later."""
@@ -119,10 +114,18 @@ class Interpreter:
             self._tcl.deletecommand(name)
         del self.call, self._tcl
 
+    def elements(self, text: str) -> tuple[str, ...]:
+        """The elements of a Tcl list. Raises CommandError."""
+        try:
+            return tuple(str(element) for element in self._tcl.splitlist(text))
+        except Exception as error:
+            raise CommandError(str(error)) from None
+
     @property
     def rule(self) -> str:
         """Path of the rule whose handler runs."""
-        return self._paths.get(int(self.call("set", "::tmm::rule") or 0), "")
+        rule = self._loaded.get(int(self.call("set", "::tmm::rule") or 0))
+        return rule.path if rule is not None else ""
 
     def load(self, rule: LoadedRule) -> int:
         """Define the procedures of a rule and run its RULE_INIT, unless that was done; returns its number."""
@@ -131,34 +134,51 @@ class Interpreter:
             return number
         number = next(self._numbers)
         self._rules[rule] = number
-        self._paths[number] = rule.path
-        self._tcl.eval(CALL % {"number": number})
+        self._loaded[number] = rule
+        self._tcl.eval(scripts.RULE % {"number": number})
         for procedure in rule.procedures:
             name = f"::rules::{number}::p.{procedure.name}"
             self.call("proc", name, procedure.arguments, procedure.body)
         for handler in rule.handlers:
             if handler.event == "RULE_INIT":
-                self._initialise(number, handler.body)
+                self._initialise(number, handler)
         return number
+
+    def procedure(self, rule: LoadedRule, name: str) -> str:
+        """The command behind a procedure that another rule calls; the rule stays loaded from now on, as on TMM."""
+        self._libraries.add(rule)
+        return f"::rules::{self.load(rule)}::p.{name}"
 
     def unload(self, rule: LoadedRule) -> None:
         """Forget a rule that no program uses any more."""
+        if rule in self._libraries:
+            return
         number = self._rules.pop(rule, None)
         if number is not None:
-            self._paths.pop(number)
+            self._loaded.pop(number)
             self.call("namespace", "delete", f"::rules::{number}")
 
     def compile(self, rules: Sequence[LoadedRule]) -> Program:
         """The procedure for a virtual server with these rules: handlers by priority, then by order of rules."""
         numbered = [(self.load(rule), handler) for rule in rules for handler in rule.handlers]
         numbered.sort(key=lambda item: item[1].priority)
-        arms: dict[str, list[str]] = {}
+        arms: dict[str, list[tuple[int, Handler]]] = {}
         for number, handler in numbered:
             if handler.event != "RULE_INIT":
-                arms.setdefault(handler.event, []).append(HANDLER % {"number": number, "body": handler.body})
-        switch = "\n".join(f"{event} {{{''.join(bodies)}}}" for event, bodies in arms.items())
+                arms.setdefault(handler.event, []).append((number, handler))
+        guard = scripts.GUARD if any("event" in rule.commands for rule in rules) else ""
+        text = "while 1 {switch -exact -- [yield] {\n"
+        for event, handlers in arms.items():
+            text += f"{event} {{"
+            for place, (number, handler) in enumerate(handlers):
+                text += "\n"
+                words = {"guard": guard if place else "", "number": number, "body": handler.body}
+                text += scripts.HANDLER % {**words, "line": handler.line - text.count("\n") - 2}
+            text += "}\n"
+        if any("after" in rule.commands for rule in rules):
+            text += f"{scripts.DEFERRED} {{\n{scripts.HANDLER % scripts.DEFERRED_HANDLER}}}\n"
         procedure = f"::virtuals::{next(self._numbers)}"
-        self.call("proc", procedure, "", f"while 1 {{switch -exact -- [yield] {{\n{switch}\n}}}}")
+        self.call("proc", procedure, "", text + "}}")
         return Program(procedure, frozenset(arms))
 
     def discard(self, program: Program) -> None:
@@ -176,15 +196,28 @@ class Interpreter:
         if self.call("info", "commands", coroutine):
             self.call("rename", coroutine, "")
 
-    def _initialise(self, number: int, body: str) -> None:
+    def _initialise(self, number: int, handler: Handler) -> None:
         """RULE_INIT runs at global level, so that a plain ``set`` makes a global, as on TMM."""
         self.call("set", "::tmm::rule", number)
-        code = self.call("catch", body, "::tmm::result", "::tmm::options")
+        code = self.call("catch", handler.body, "::tmm::result", "::tmm::options")
         if code not in (0, 2):
-            self._on_fault(str(self.call("set", "::tmm::result")), "")
+            options = self.call("set", "::tmm::options")
+            trace, line = (self.call("dict", "get", options, key) for key in ("-errorinfo", "-errorline"))
+            self._on_fault(str(self.call("set", "::tmm::result")), str(trace), line, handler.line - 1)
 
-    def _on_fault(self, message: str, information: str) -> str:
-        self._fault(self.rule, message, information)
+    def _on_fault(self, message: str, trace: str, line: str, offset: str | int) -> str:
+        """Turn Tcl's trace into what TMM writes: one line, with the line of the rule after a command's own error."""
+        number = int(line) + int(offset)
+
+        def place(found: re.Match[str]) -> str:
+            rule = self._loaded.get(int(found[1]))
+            starts = {procedure.name: procedure.line for procedure in rule.procedures} if rule is not None else {}
+            return f'(procedure "{found[2]}" line {starts.get(found[2], 1) + int(found[3]) - 1})'
+
+        trace = _PROCEDURE.sub(place, trace)
+        inner = re.search(r'\(procedure "\w+" line (\d+)\)', trace)
+        trace = trace.replace(_LINE, f" (line {inner[1] if inner else number})", 1)
+        self._fault(self.rule, (trace or message).replace("\n", " "))
         return ""
 
     def _guarded(self, command: Command) -> Command:
@@ -204,7 +237,7 @@ class Interpreter:
             except Exception as error:
                 message = f"internal error: {type(error).__name__}: {error}"
             del arguments
-            return call("error", message)
+            return call("error", message, message + _LINE)
 
         return callback
 

@@ -36,6 +36,14 @@ class Headers:
         """The values of all fields of that name (lower case)."""
         return [value for key, _, value in self.fields if key == name]
 
+    def count(self, name: str) -> int:
+        """How many fields have that name (lower case)."""
+        found = 0
+        for key, _, _ in self.fields:
+            if key == name:
+                found += 1
+        return found
+
     def remove_last(self, name: str) -> None:
         """Remove the last field of that name (lower case), if there is one."""
         fields = self.fields
@@ -46,8 +54,11 @@ class Headers:
 
     def replace_last(self, name: bytes, value: bytes) -> None:
         """Set the value of the last field of that name; append one if there is none."""
+        self.put_last(name.decode("latin-1").lower(), name, value)
+
+    def put_last(self, key: str, name: bytes, value: bytes) -> None:
+        """``replace_last`` where ``key``, the name in lower case, is known already."""
         fields = self.fields
-        key = name.decode("latin-1").lower()
         for index in range(len(fields) - 1, -1, -1):
             if fields[index][0] == key:
                 fields[index] = (key, fields[index][1], value)

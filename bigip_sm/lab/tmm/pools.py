@@ -26,21 +26,31 @@ class PoolState:
         self.pool = pool
         self.path = pool.path
         self._next = 0
+        self._active: list[PoolMember] | None = None
         known = before.states if before is not None and before.pool.monitors == pool.monitors else {}
         initial: State = "checking" if pool.monitors else "unchecked"
         self.states: dict[PoolMember, State] = {
             member: known.get(member, initial) if member.enabled else "disabled" for member in pool.members
         }
 
+    def set(self, member: PoolMember, state: State) -> None:
+        """A monitor has found out how a member is."""
+        self.states[member] = state
+        self._active = None
+
     def active(self) -> list[PoolMember]:
         """The members that can be chosen: those available in the highest priority group that has any."""
-        available = [member for member, state in self.states.items() if state in ("up", "unchecked")]
-        best = max((member.priority_group for member in available), default=0)
-        return [member for member in available if member.priority_group == best]
+        if self._active is None:
+            available = [member for member, state in self.states.items() if state in ("up", "unchecked")]
+            best = max((member.priority_group for member in available), default=0)
+            self._active = [member for member in available if member.priority_group == best]
+        return self._active
 
-    def choose(self) -> PoolMember | None:
-        """The next member in turn; None if none is available."""
+    def choose(self, wanted: PoolMember | None = None) -> PoolMember | None:
+        """The next member in turn, or the one that a rule wants; None if none, or not that one, is available."""
         active = self.active()
+        if wanted is not None:
+            return wanted if self.states.get(wanted) in ("up", "unchecked") else None
         if not active:
             return None
         chosen = active[self._next % len(active)]
@@ -107,9 +117,9 @@ class Monitoring:
         results = self._results.setdefault(member, {})
         results[probe.monitor.path] = alive
         if not all(results.values()):
-            self.state.states[member] = "down"
+            self.state.set(member, "down")
         elif len(results) == len(self.probes):
-            self.state.states[member] = "up"
+            self.state.set(member, "up")
 
     async def _ask(self, member: PoolMember, probe: Probe) -> bool:
         """Send the monitor's request; whether its ``receive`` pattern is found in the answer. Raises OSError."""

@@ -79,18 +79,25 @@ class Runtime:
         """``server_tls`` holds every server-ssl profile of the box, by path. Raises RuleError, LabError."""
         self.snapshot = snapshot
         self.path = snapshot.virtual.path
-        self.tmms = tmms
         self.server_tls = server_tls
         self.client_tls = (
             ClientTls(snapshot.client_ssl, dict(snapshot.pem)) if snapshot.client_ssl is not None else None
         )
         self.rules = tuple(load(rule.path, rule.text) for rule in snapshot.rules)
+        self.tmms = tmms[:1] if self.demoted_by() else tmms
         self._handles = handles
         handles.take(self.rules)
-        self.programs: list[Program] = [tmm.interpreter.compile(self.rules) for tmm in tmms]
-        self.idle = [IdleConnections(snapshot.one_connect) for _ in tmms]
+        self.programs: dict[Tmm, Program] = {tmm: tmm.compile(self.rules) for tmm in self.tmms}
+        self.idle = {tmm: IdleConnections(snapshot.one_connect) for tmm in self.tmms}
         self.connections: set[ClientConnection] = set()
         self._retired = False
+
+    def demoted_by(self) -> tuple[str, str] | None:
+        """The first rule with a global variable, and the variable: on TMOS one TMM then serves the virtual server."""
+        for rule in self.rules:
+            for name in sorted(rule.global_variables):
+                return rule.path, name
+        return None
 
     @property
     def connect_timeout(self) -> float:
@@ -106,7 +113,7 @@ class Runtime:
 
     def close_idle(self) -> None:
         """Close the server-side connections that wait for a request."""
-        for idle in self.idle:
+        for idle in self.idle.values():
             idle.close()
 
     def closed(self, connection: ClientConnection | None) -> None:
@@ -119,7 +126,7 @@ class Runtime:
             asyncio.get_running_loop().call_soon(self._discard)
 
     def _discard(self) -> None:
-        for tmm, program in zip(self.tmms, self.programs, strict=True):
+        for tmm, program in self.programs.items():
             tmm.interpreter.discard(program)
         self._handles.give_back(self.rules, self.tmms)
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bigip_sm.errors import LabError
-from bigip_sm.lab.bigip.objects import PoolMember
+from bigip_sm.lab.bigip.objects import PoolMember, VirtualServer
 from bigip_sm.lab.tmm.messages import Head, RequestHead, ResponseHead
+from bigip_sm.tcl.events import SIDES
 
-Result = bytes | int | str | tuple[bytes, ...]
+Result = bytes | int | str | tuple[bytes, ...] | tuple[tuple[bytes, ...], ...]
 """What a command returns to Tcl: bytes for anything from the wire, str for plain ASCII, a tuple for a list."""
 
 Command = Callable[..., Result]
 
-RESPONSE_EVENTS = frozenset({"HTTP_RESPONSE", "HTTP_RESPONSE_DATA", "HTTP_RESPONSE_RELEASE"})
+RESPONSE_EVENTS = frozenset({"HTTP_RESPONSE", "HTTP_RESPONSE_CONTINUE", "HTTP_RESPONSE_DATA", "HTTP_RESPONSE_RELEASE"})
 
 
 class CommandError(LabError):
@@ -44,29 +46,76 @@ class Answer:
     server: bool
 
 
+@dataclass
+class Deferred:
+    """A script of ``after`` that waits: Tcl text, seconds, and the event and rule number that it belongs to."""
+
+    script: str = field(repr=False)
+    delay: float
+    periodic: bool
+    event: str
+    rule: str
+
+
+class TlsDetails(Protocol):
+    """What an established TLS connection can tell about itself."""
+
+    def details(self) -> tuple[str, str, int]:
+        """OpenSSL's name of the cipher, the name of the version (``TLSv1.2``), the bits of the key."""
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for (SNI)."""
+
+
 @dataclass(slots=True)
 class Session:
-    """The state of one client connection. Full paths name objects; the client's address is as the rule sees it."""
+    """The state of one client connection. Full paths name objects; the client's address is as the rule sees it.
+
+    ``local`` is the virtual server's address and port; ``server_local`` and ``server_remote`` those of the connection
+    to the pool member, None before there is one.
+    """
 
     client_address: str
     client_port: int
+    virtual: VirtualServer | None = None
     certificates: tuple[bytes, ...] = ()
     verify_result: int = 50
+    tls: TlsDetails | None = None
 
     event: str = ""
+    side: str = ""
     request: RequestHead | None = None
     response: ResponseHead | None = None
+    number: int = 0
+    keep_alive: bool = True
+
     pool: str | None = None
+    wanted: PoolMember | None = None
     member: PoolMember | None = None
+    reselect: bool = False
+    detach: bool = False
     server_ssl: str | None = None
+    server_clear: bool = False
+    server_local: tuple[str, int] | None = None
+    server_tls: TlsDetails | None = None
+    server_certificates: tuple[bytes, ...] = ()
 
     answer: Answer | None = None
     responded: bool = False
+    retry: bytes | None = field(default=None, repr=False)
     rejected: bool = False
+    dropped: bool = False
+    closing: bool = False
+    close_after: bool = False
     fault: bool = False
+    disabled: set[str] = field(default_factory=set)
+
     collect: int | None = None
     payload: bytearray = field(default_factory=bytearray, repr=False)
+    released: bytearray | None = field(default=None, repr=False)
     plaintext: list[bytes] = field(default_factory=list, repr=False)
+    timers: dict[str, Deferred] = field(default_factory=dict)
 
     def message(self) -> Head:
         """The message that ``HTTP::`` commands of the current event are about. Raises CommandError."""
@@ -84,11 +133,25 @@ class Session:
             raise CommandError(f"command is not valid in current event context ({self.event})")
         return head
 
-    def begin(self, request: RequestHead) -> None:
+    @property
+    def server_side(self) -> bool:
+        """Whether commands mean the connection to the pool member: by the event, or within ``serverside``."""
+        return (self.side or SIDES.get(self.event)) == "server"
+
+    def begin(self, request: RequestHead, *, keep_alive: bool) -> None:
         """Forget the previous request; the pool stays selected, as on TMM."""
         self.request = request
+        self.keep_alive = keep_alive
+        self.number += 1
         self.response = None
         self.answer = None
         self.responded = False
+        self.retry = None
+        self.close_after = False
+        self.reset_payload()
+
+    def reset_payload(self) -> None:
+        """Nothing is collected any more, nor about to be."""
         self.collect = None
         self.payload = bytearray()
+        self.released = None

@@ -25,6 +25,10 @@ class IdleTimer:
         """Something happened."""
         self._touched = self._loop.time()
 
+    def cancel(self) -> None:
+        """Like ``stop``; named as asyncio's timers name it."""
+        self.stop()
+
     def stop(self) -> None:
         """Never call ``expired`` again."""
         if self._handle is not None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import ssl
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 
 from bigip_sm.errors import LabError
@@ -48,30 +50,51 @@ class TlsFailure(LabError):
 
 
 class ClientTls:
-    """A client-ssl profile, ready for connections. Raises LabError if its certificates cannot be used."""
+    """A client-ssl profile, ready for connections. Raises LabError if its certificates cannot be used.
+
+    Of several certificates a client gets the one whose names contain the name that it asks for (SNI), or else the
+    first (F5, K13452). Certificates with the same names, such as RSA and ECDSA, are offered together.
+    """
 
     def __init__(self, profile: ClientSsl, pem: dict[str, str]) -> None:
         """``pem`` maps the paths that the profile names to PEM text."""
         self.profile = profile
         self._results: OrderedDict[bytes, int] = OrderedDict()
+        self._contexts: list[tuple[frozenset[str], SSL.Context]] = []
+        try:
+            pairs: dict[frozenset[str], list[tuple[str, str]]] = {}
+            for certificate, key in profile.certificates:
+                names = _names(x509.load_pem_x509_certificates(pem[certificate].encode())[0])
+                pairs.setdefault(names, []).append((pem[certificate], pem[key]))
+            for names, loaded in pairs.items():
+                self._contexts.append((names, self._context(loaded, pem)))
+        except (KeyError, ValueError, SSL.Error, crypto.Error) as error:
+            raise LabError(f"client-ssl profile {profile.path}: {error or 'unusable certificate'}") from error
+        if not self._contexts:
+            raise LabError(f"client-ssl profile {profile.path}: no certificate")
+        self.context = self._contexts[0][1]
+        if len(self._contexts) > 1:
+            self.context.set_tlsext_servername_callback(self._choose)
+
+    def _choose(self, connection: SSL.Connection) -> None:
+        wanted = (connection.get_servername() or b"").decode("latin-1").lower()
+        for names, context in self._contexts:
+            if wanted in names or f"*.{wanted.partition('.')[2]}" in names:
+                connection.set_context(context)
+                return
+
+    def _context(self, pairs: Sequence[tuple[str, str]], pem: dict[str, str]) -> SSL.Context:
+        profile = self.profile
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(_VERSIONS[profile.minimum_version])
         context.set_max_proto_version(_VERSIONS[profile.maximum_version])
         context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
         context.set_session_id(hashlib.sha256(profile.path.encode()).digest())
-        try:
-            self._load(context, pem)
-        except (KeyError, ValueError, SSL.Error, crypto.Error) as error:
-            raise LabError(f"client-ssl profile {profile.path}: {error or 'unusable certificate'}") from error
-        self.context = context
-
-    def _load(self, context: SSL.Context, pem: dict[str, str]) -> None:
-        profile = self.profile
-        for certificate, key in profile.certificates:
-            leaf, *rest = x509.load_pem_x509_certificates(pem[certificate].encode())
+        for certificate, key in pairs:
+            leaf, *rest = x509.load_pem_x509_certificates(certificate.encode())
             context.use_certificate(leaf)
-            context.use_privatekey(load_pem_private_key(pem[key].encode(), None))  # type: ignore[arg-type]  # any key
+            context.use_privatekey(load_pem_private_key(key.encode(), None))  # type: ignore[arg-type]  # any key
             for issuer in rest:
                 context.add_extra_chain_cert(issuer)
         if profile.chain is not None:
@@ -79,7 +102,7 @@ class ClientTls:
                 context.add_extra_chain_cert(issuer)
         if profile.client_certificate == "ignore":
             context.set_verify(SSL.VERIFY_NONE)
-            return
+            return context
         store = context.get_cert_store()
         if profile.trusted_ca is not None and store is not None:
             for authority in x509.load_pem_x509_certificates(pem[profile.trusted_ca].encode()):
@@ -88,6 +111,7 @@ class ClientTls:
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _keep_first_error)
         else:
             context.set_verify(SSL.VERIFY_PEER, _keep_first_error)
+        return context
 
     def remember(self, chain: tuple[bytes, ...], result: int) -> None:
         """Keep the verify result of a full handshake for the sessions resumed from it."""
@@ -184,6 +208,18 @@ class ClientSide:
             pass
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def details(self) -> tuple[str, str, int]:
+        """OpenSSL's name of the cipher, the name of the version (``TLSv1.2``), the bits of the key."""
+        connection = self._connection
+        name, version = connection.get_cipher_name(), connection.get_protocol_version_name()
+        return name or "none", version, connection.get_cipher_bits() or 0
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for (SNI)."""
+        name = self._connection.get_servername()
+        return name.decode("latin-1") if name is not None else None
+
     def close(self) -> None:
         """Say close_notify, if that is still possible."""
         try:
@@ -266,6 +302,7 @@ class ServerSide:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = tls.context.wrap_bio(self._incoming, self._outgoing, server_hostname=tls.server_name)
+        self.server_name = tls.server_name
         self.established = False
 
     def handshake(self, data: bytes) -> bool:
@@ -279,6 +316,17 @@ class ServerSide:
             raise TlsFailure(getattr(error, "verify_message", None) or error.reason or str(error)) from error
         self.established = True
         return True
+
+    def details(self) -> tuple[str, str, int]:
+        """Like ClientSide.details."""
+        name, _, bits = self._tls.cipher() or ("none", "", 0)
+        return name, self._tls.version() or "none", bits
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The server's certificate in DER; the standard library does not show what came with it."""
+        found = self._tls.getpeercert(binary_form=True)
+        return (found,) if found else ()
 
     def receive(self, data: bytes) -> tuple[bytes, bool]:
         """Like ClientSide.receive."""
@@ -307,6 +355,16 @@ class ServerSide:
     def outgoing(self) -> bytes:
         """The bytes that have to go to the network now."""
         return self._outgoing.read()
+
+
+def _names(certificate: x509.Certificate) -> frozenset[str]:
+    """The DNS names that a certificate is for, in lower case: its alternative names, or its common name."""
+    try:
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return frozenset(name.lower() for name in alternatives.get_values_for_type(x509.DNSName))
+    except x509.ExtensionNotFound:
+        common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return frozenset(str(name.value).lower() for name in common)
 
 
 def _digest(chain: tuple[bytes, ...]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Protocol
 
 from bigip_sm.lab.bigip.objects import OneConnect, PoolMember
@@ -36,7 +37,10 @@ class Owner(Protocol):
 
 
 class ServerConnection(asyncio.Protocol):
-    """One connection to a pool member; ``owner`` is None while it waits for the next request."""
+    """One connection to a pool member; ``owner`` is None while it waits for the next request.
+
+    ``closed_idle`` is called when it ends while it waits.
+    """
 
     def __init__(self, member: PoolMember, pool: str, idle_timeout: float) -> None:
         self.member = member
@@ -44,6 +48,7 @@ class ServerConnection(asyncio.Protocol):
         self.owner: Owner | None = None
         self.reader = ResponseReader()
         self.uses = 0
+        self.closed_idle: Callable[[], None] | None = None
         self.alive = False
         self.writable = True
         self._idle_timeout = idle_timeout
@@ -84,6 +89,8 @@ class ServerConnection(asyncio.Protocol):
         self._timer.stop()
         owner = self.owner
         if owner is None:
+            if self.closed_idle is not None:
+                self.closed_idle()
             return
         try:
             if self._ended and exc is None and not self.reader.idle and self.reader.close():
@@ -123,6 +130,17 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._tls.send(data)
             self._flush()
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """This end of the connection."""
+        address: tuple[str, int] = self._transport.get_extra_info("sockname")[:2]
+        return address
+
+    @property
+    def tls(self) -> ServerSide | None:
+        """The connection's TLS, if it has any."""
+        return self._tls
 
     def set_reading(self, reading: bool) -> None:
         """Stop or go on reading from the server."""

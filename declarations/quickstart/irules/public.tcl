@@ -31,7 +31,7 @@ proc bsm_refuse {reason request_id connection {allow ""}} {
         }
         unauthenticated {
             set status 401
-            set message "no identity: present a client certificate or call from a known network"
+            set message "no identity: present a credential that this gateway accepts"
         }
         client-certificate-untrusted {
             set status 401
@@ -39,7 +39,7 @@ proc bsm_refuse {reason request_id connection {allow ""}} {
         }
         client-certificate-unusable {
             set status 401
-            set message "the common name of the client certificate cannot be used as a subject"
+            set message "the client certificate does not name a caller of this gateway"
         }
         not-allowed {
             set status 403

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import functools
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ import pytest
 from background_loop import BackgroundLoop
 
 from bigip_sm.lab.bigip.accounts import Account
+from bigip_sm.lab.bigip.cluster import Cluster, DeviceGroup
 from bigip_sm.lab.bigip.config import Config
 from bigip_sm.lab.bigip.device import ControlPlane
-from bigip_sm.lab.bigip.objects import SslCertificate, SslKey
+from bigip_sm.lab.bigip.objects import Object, SslCertificate, SslKey
 from bigip_sm.lab.pki import Authority, Issued, client_context, server_context
 
 Json = dict[str, Any]
@@ -68,6 +70,8 @@ class Box:
     config: Config
     clock: Clock
     client: httpx.Client
+    loop: Loop
+    port: int
 
     def request(self, method: str, path: str, *, user: Account | None = ADMIN, **more: Any) -> httpx.Response:
         """One request; ``user`` None sends no credentials."""
@@ -90,6 +94,11 @@ class Box:
         answer = self.declare(declaration)
         assert answer.status_code == 200, answer.text
 
+    def configured(self) -> list[Object]:
+        """Every object but what AS3 keeps for itself."""
+        own = ("/Common/appsvcs/", "/Common/____appsvcs_declaration-")
+        return [found for found in self.config.below("/") if not found.path.startswith(own)]
+
     def make_credentials(self) -> None:
         """The partition and the data group that the quickstart's rule names."""
         assert self.request("POST", "/mgmt/tm/auth/partition", json={"name": "bigip_sm"}).status_code == 200
@@ -97,22 +106,63 @@ class Box:
         assert self.request("POST", "/mgmt/tm/ltm/data-group/internal", json=body).status_code == 200
 
 
-def start(schema: Path | None = None) -> Iterator[Box]:
-    """A box on a free port, stopped at the end."""
-    background = BackgroundLoop()
+@dataclass
+class Pair:
+    """Two boxes and the cluster that they form."""
+
+    a: Box
+    b: Box
+    cluster: Cluster
+
+
+def start(schema: Path | None = None, **more: Any) -> Iterator[Box]:
+    """A box on a free port, stopped at the end; ``more`` goes to its control plane."""
+    with Loop() as background:
+        yield from _start(background, Clock(), schema, **more)
+
+
+def start_pair(*groups: DeviceGroup, delay: float = 0.02) -> Iterator[Pair]:
+    """Two boxes in a cluster."""
+    with Loop() as background:
+        first = contextlib.contextmanager(_start)(background, clock := Clock(), None, hostname="bigip-a.lab")
+        with first as a, contextlib.contextmanager(_start)(background, clock, None, hostname="bigip-b.lab") as b:
+            cluster = Cluster((a.plane.unit, b.plane.unit), groups, delay=delay)
+            yield Pair(a, b, cluster)
+            background.call(cluster.stop)
+
+
+class Loop(BackgroundLoop):
+    """A background loop as a context manager."""
+
+    def __enter__(self) -> Loop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Call a function in the loop's thread."""
+
+        async def called() -> None:
+            function()
+
+        self.run(called())
+
+
+def _start(background: Loop, clock: Clock, schema: Path | None, **more: Any) -> Iterator[Box]:
     authority, issued, trust = pki()
-    config, clock = Config(), Clock()
+    config = Config()
     seeds = [SslCertificate("/Common/ca-bundle.crt", authority.certificate_pem)]
     seeds += [SslCertificate("/Common/clients-ca.crt", authority.certificate_pem)]
     seeds += [SslCertificate("/Common/models.crt", issued.certificate_pem)]
     config.commit(put=[*seeds, SslKey("/Common/models.key", issued.key_pem)])
     accounts = [ADMIN, SECOND_ADMIN, ROTATOR, GUEST]
-    plane = ControlPlane(config, accounts=accounts, tls=server_context(issued), schema=schema, clock=clock)
+    tls = server_context(issued)
+    plane = ControlPlane(config, accounts=accounts, tls=tls, schema=schema, clock=clock, **more)
     port = background.run(plane.start())
     with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trust, trust_env=False, timeout=10) as client:
-        yield Box(plane, config, clock, client)
+        yield Box(plane, config, clock, client, background, port)
     background.run(plane.stop())
-    background.close()
 
 
 def official_schema() -> Path:

@@ -19,10 +19,10 @@ def box() -> Iterator[Box]:
 
 def failure(box: Box, declaration: Json) -> str:
     """Post a declaration whose only tenant must fail; returns TMOS's words."""
-    before = list(box.config.below("/"))
+    before = box.configured()
     answer = box.declare(declaration)
     assert answer.status_code == 422, answer.text
-    assert list(box.config.below("/")) == before
+    assert box.configured() == before
     (result,) = answer.json()["results"]
     assert result["message"] == "declaration failed"
     return str(result["response"])

@@ -8,12 +8,25 @@ import pytest
 
 from bigip_sm.errors import RuleError
 from bigip_sm.lab.tcl import CATALOGUE, EMULATED_EVENTS, EVENTS, load
-from bigip_sm.lab.tcl.stock import STOCK
+from bigip_sm.tcl.stock import STOCK
 
 Refused = Callable[[str], str]
 
 # A call of every command and subcommand that is not just its name with that many words.
 SAMPLES = {
+    "CRYPTO::decrypt": "CRYPTO::decrypt -alg rsa-pub -key $key $data",
+    "CRYPTO::encrypt": "CRYPTO::encrypt -alg aes-128-cbc -keyhex $key -iv $iv $data",
+    "CRYPTO::keygen": "CRYPTO::keygen -alg random -len 128",
+    "CRYPTO::verify": "CRYPTO::verify -alg hmac-sha256 -key $key -signature $signature $data",
+    "HSL::open": "HSL::open -proto UDP -pool logs",
+    "HTTP::collect": "HTTP::collect 1",
+    "HTTP::cookie insert": "HTTP::cookie insert name $a value $b",
+    "IP::addr": "IP::addr $a equals $b",
+    "SSL::disable": "SSL::disable serverside",
+    "SSL::enable": "SSL::enable serverside",
+    "clientside": "clientside {IP::remote_addr}",
+    "event": "event disable all",
+    "serverside": "serverside {IP::remote_addr}",
     "CRYPTO::hash": "CRYPTO::hash -alg sha256 $data",
     "CRYPTO::sign": "CRYPTO::sign -alg hmac-sha256 -keyhex $key $data",
     "HTTP::respond": "HTTP::respond 403 content {} noserver A b",
@@ -95,7 +108,7 @@ def test_what_tmm_refuses_in_an_event_is_refused() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("HTTP::header sanitize a", "wrong # args"),
+        ("HTTP::header sanitize a", "not emulated by the lab: HTTP::header sanitize"),
         ("HTTP::header", "wrong # args"),
         ("HTTP::header insert a", "wrong # args"),
         ("HTTP::header insert a b c", "wrong # args"),
@@ -111,12 +124,19 @@ def test_what_tmm_refuses_in_an_event_is_refused() -> None:
         ("HTTP::respond 200 content a b", "wrong # args"),
         ("HTTP::respond 200 -version 2 content x", "a version of HTTP::respond"),
         ("HTTP::respond 200 -reset", "-reset of HTTP::respond"),
-        ("HTTP::collect", "wrong # args"),
-        ("HTTP::redirect /x", "undefined procedure: HTTP::redirect"),
-        ("class match -index -- a equals g", "option -index of class match"),
+        ("HTTP::collect", "not emulated by the lab: HTTP::collect without a length"),
+        ("HTTP::payload $x y z", "not emulated by the lab: HTTP::payload"),
+        ("HTTP::retry -later $x", "option -later of HTTP::retry"),
+        ("HTTP::cookie insert a b c d", "HTTP::cookie insert with a (the lab has name, value, path, domain, version)"),
+        ("HTTP::cookie insert name b value", "wrong # args"),
+        ("HTTP::cookie expires a 10", "not emulated by the lab: HTTP::cookie expires"),
+        ("HTTP::redirect", "wrong # args"),
+        ("class match -list -- a equals g", "option -list of class match"),
         ("class match -- a matches g", "operator matches (the lab has"),
         ("class match -- a equals", "wrong # args"),
-        ("class search g equals a", "not emulated by the lab: class search"),
+        ("class search g matches a", "operator matches (the lab has"),
+        ("class startsearch g", "not emulated by the lab: class startsearch"),
+        ("matchclass a matches g", "operator matches (the lab has"),
         ("class", "wrong # args"),
         ("CRYPTO::hash $x", "CRYPTO::hash without -alg"),
         ("CRYPTO::hash -alg sha999 $x", 'invalid algorithm "sha999"'),
@@ -126,16 +146,63 @@ def test_what_tmm_refuses_in_an_event_is_refused() -> None:
         ("CRYPTO::sign -alg rsa-sha256 -key a $x", 'invalid algorithm "rsa-sha256"'),
         ("CRYPTO::sign -alg hmac-sha256 -ctx c -key a $x", "option -ctx of CRYPTO::sign"),
         ("CRYPTO::sign -alg hmac-sha256 -alg hmac-sha1 -key a $x", "an option given twice"),
-        ("CRYPTO::verify -alg hmac-sha256 -key a $x", "undefined procedure: CRYPTO::verify"),
+        ("CRYPTO::verify -alg hmac-sha256 -key a $x", "wrong # args"),
+        ("CRYPTO::verify -alg rsa-sha256 -key a -signature b $x", 'invalid algorithm "rsa-sha256"'),
+        ("CRYPTO::decrypt -alg des-cbc -key a $x", "CRYPTO::decrypt -alg des-cbc (the lab has aes-128-cbc"),
+        ("CRYPTO::encrypt -alg rsa-priv -key a $x", "CRYPTO::encrypt -alg rsa-priv (the lab has"),
+        ("CRYPTO::decrypt -alg rsa-pub $x", "one of -key and -keyhex"),
+        ("CRYPTO::keygen -alg rsa -len 1024", "CRYPTO::keygen -alg rsa (the lab has random)"),
+        ("CRYPTO::keygen -alg random", "wrong # args"),
         ("X509::subject $c emailAddress", "a field of X509::subject"),
         ("SSL::cert", "wrong # args"),
+        ("SSL::cert mode", "not emulated by the lab: SSL::cert mode"),
+        ("SSL::sessionid", "not emulated by the lab: SSL::sessionid; `bigip-sm lab commands` lists what is"),
+        ("SSL::disable", "SSL::disable for the client's side"),
+        ("SSL::disable clientside", "SSL::disable for the client's side"),
+        ("SSL::cipher clientlist", "not emulated by the lab: SSL::cipher clientlist"),
         ("log nowhere.info x", "invalid 'nowhere.info'; expected:-noname"),
         ("log local0.info x # note", "wrong # args"),
-        ("pool a member b 80", "wrong # args"),
+        ("pool a b 80", "wrong # args"),
+        ("pool a member", "wrong # args"),
+        ("pool a member b 80 x", "wrong # args"),
+        ("snat pool_a", 'bad address "pool_a": must be none, automap or an address'),
+        ("virtual /Common/other", "virtual with a destination"),
+        ("node", "wrong # args"),
+        ("LB::status node a", "wrong # args"),
+        ("LB::status node a b c d", "LB::status of node (the lab has pool)"),
+        ("event HTTP_REQUEST", "wrong # args"),
+        ("event disable HTTP_REQUEST", 'unexpected extra argument "HTTP_REQUEST"'),
+        ("event NOWHERE disable", "unknown event (NOWHERE)"),
+        ("event $x", "event with words that are not literal"),
+        ("HSL::open -publisher /Common/p", "option -publisher of HSL::open"),
+        ("HSL::open -proto UDP", "wrong # args"),
+        ("HSL::open -proto SCTP -pool p", 'bad protocol "SCTP"'),
+        ("HSL::send $x", "wrong # args"),
+        ("IP::addr parse -ipv4 $x", "IP::addr in this form"),
+        ("IP::addr $x $y $z", "IP::addr in this form"),
+        ("URI::path $x end", "URI::path end (the lab has depth and numbers)"),
+        ("STATS::incr p", "wrong # args"),
+        ("TCP::collect", "not emulated by the lab: TCP::collect; `bigip-sm lab commands` lists what is"),
+        ("ACCESS::session data get x", "not emulated by the lab: ACCESS::session;"),
+        ("ISTATS::incr a b", "not emulated by the lab: ISTATS::incr;"),
+        ("whereis 10.0.0.1", "not emulated by the lab: whereis;"),
+        ("NOWHERE::x", "undefined procedure: NOWHERE::x"),
         ("LB::server priority", "not emulated by the lab: LB::server priority"),
-        ("table set a b", "undefined procedure: table"),
+        ("table set a", "wrong # args"),
+        ("table set -georedundancy a b", "option -georedundancy of table set"),
+        ("table lookup -excl a", "option -excl of table lookup"),
+        ("table", "wrong # args"),
+        ("table purge a", "not emulated by the lab: table purge"),
+        ("after", "wrong # args"),
+        ("after soon", 'bad argument "soon"'),
+        ("after cancel", "wrong # args"),
+        ("after 10 {foo}", "undefined procedure: foo"),
+        ("after 10 -periodic", "wrong # args"),
+        ("after 10 $script", "a script of after without braces"),
+        ("after 10 {HTTP::respond 200}", "HTTP::respond in a script of after"),
         ("call", "wrong # args"),
-        ("call /Common/lib::p", "of another rule"),
+        ("call lib::", 'bad name of a procedure "lib::"'),
+        ("call /Common/a/lib::p::q", "bad name of a procedure"),
         ("info vars", "not emulated by the lab: info vars"),
         ("string len abc", 'bad option "len"'),
         ("array names", "wrong # args"),
@@ -149,9 +216,9 @@ def test_calls_outside_the_catalogue_are_refused(refused: Refused, body: str, re
 
 def test_what_only_the_lab_lacks_in_an_event_says_so() -> None:
     with pytest.raises(
-        RuleError, match=r"not emulated by the lab: HTTP::collect in HTTP_RESPONSE \(the lab has it in HTTP_REQ"
+        RuleError, match=r"not emulated by the lab: HTTP::collect in LB_SELECTED \(the lab has it in HTTP_REQUEST, "
     ):
-        load("/T/a/r", "when HTTP_RESPONSE { HTTP::collect 1 }")
+        load("/T/a/r", "when LB_SELECTED { HTTP::collect 1 }")
 
 
 def test_events_know_their_side() -> None:

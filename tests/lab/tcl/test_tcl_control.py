@@ -133,7 +133,7 @@ def test_what_cannot_be_read_is_refused(refused: Run, body: str, reason: str) ->
         ("eval {proc p {} {}}", "command is not valid in the current scope"),
         ("when HTTP_REQUEST {}", "command is not valid in the current scope"),
         ("else {}", "undefined procedure: else"),
-        ("set x(1) $::static::y; set ::foo::x 1", "is a global variable"),
+        ("set x(1) $::static::y; set ::foo::x 1", "a variable of a namespace other than static"),
     ],
 )
 def test_what_is_wrong_is_refused(refused: Run, body: str, reason: str) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bigip_sm.lab.tcl.arithmetic import rewrite_expression
 from bigip_sm.lab.tcl.edits import Edits
-from bigip_sm.lab.tcl.expr import parse_expression
-from bigip_sm.lab.tcl.faults import Fault
-from bigip_sm.lab.tcl.parser import Parser
+from bigip_sm.tcl.expr import parse_expression
+from bigip_sm.tcl.faults import Fault
+from bigip_sm.tcl.parser import Parser
 
 if TYPE_CHECKING:
     from _tkinter import TkappType

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bigip_sm.errors import RuleError
 from bigip_sm.lab.tcl import Handler, Procedure, load
-from bigip_sm.lab.tcl.catalogue import DISABLED
+from bigip_sm.tcl.commands import DISABLED
 
 REALISTIC = r"""# Gateway rule: names the caller, decides, signs.
 proc refuse {reason id {allow ""}} {
@@ -194,7 +194,20 @@ def test_the_message_is_worded_as_tmos_words_it(text: str, expected: str) -> Non
         ("when HTTP_REQUEST {\nproc p {} {}\n}\n", ":2: error: [command is not valid in the current scope]"),
         ("when HTTP_CLASS_FAILED {}\n", "[unknown event (HTTP_CLASS_FAILED)]"),
         ("when XML_CONTENT_BASED_ROUTING {}\n", "[unknown event (XML_CONTENT_BASED_ROUTING)]"),
-        ("when JSON_REQUEST {}\n", "[not emulated by the lab: event JSON_REQUEST (the lab does not fire it)]"),
+        ("when JSON_REQUEST {}\n", "[not emulated by the lab: event JSON_REQUEST (the lab does not fire it;"),
+        ("priority 2000\n", '[bad priority "2000"]'),
+        ("priority\n", "[wrong # args]"),
+        ("timing maybe\n", '[bad timing "maybe"]'),
+        ("proc p {} { after 10 {set x 1} }\n", "a script of after in a procedure"),
+        (
+            "proc p {} { call q }\nproc q {} { HTTP::close }\nwhen HTTP_REQUEST { after 9 { call p } }\n",
+            ":3: error: [not ",
+        ),
+        (
+            "when HTTP_REQUEST { after 9 { call lib::p } }\n",
+            "lib::p, a procedure of another rule, in a script of after",
+        ),
+        ("when RULE_INIT { after 10 {set static::x 1} }\n", "not valid in current event context (RULE_INIT)"),
         ("when SERVERSSL_SERVERHELLO {}\n", "not emulated by the lab: event SERVERSSL_SERVERHELLO"),
         ("proc p {}\n", "[wrong # args][proc p {}]"),
         ("proc p {} {}\nproc p {x} {}\n", 'a second procedure "p"'),
@@ -212,7 +225,6 @@ def test_the_message_is_worded_as_tmos_words_it(text: str, expected: str) -> Non
         ("when HTTP_REQUEST { set x \xe9 }\n", "[non-ASCII character in the rule's text]"),
         ("# \u20ac\nwhen HTTP_REQUEST {}\n", ":1: error: [non-ASCII character"),
         ("when HTTP_REQUEST { set x \0 }\n", "[NUL character in the rule's text]"),
-        ("when RULE_INIT { set x 1 }\n", '"::x" is a global variable'),
         ("when RULE_INIT { pool a }\n", "command is not valid in current event context (RULE_INIT)"),
     ],
 )
@@ -259,6 +271,63 @@ def test_names_without_a_folder_are_in_the_folder_of_the_rule() -> None:
     rule = load("/T/a/r", "when HTTP_REQUEST { class lookup x g; class size /Common/h; class exists i; pool $p }")
     assert rule.data_groups == {"/T/a/g", "/Common/h"}
     assert rule.pools == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("set ::x 1", {"::x"}),
+        ("set y $::x", {"::x"}),
+        ("set y ${::errorInfo}", {"::errorInfo"}),
+        ("global x y", {"::x", "::y"}),
+        ("foreach ::x {1 2} {incr ::n}", {"::x", "::n"}),
+        ("set static::x $static::y; set ::static::z 1", set()),
+    ],
+)
+def test_global_variables_are_noted(body: str, found: set[str]) -> None:
+    assert load("/T/a/r", f"when HTTP_REQUEST {{ {body} }}").global_variables == found
+
+
+def test_a_plain_variable_of_rule_init_is_global() -> None:
+    assert load("/T/a/r", "when RULE_INIT { set x 1; set static::y 2 }").global_variables == {"::x"}
+
+
+def test_a_static_variable_is_the_same_wherever_it_is_written() -> None:
+    text = """when HTTP_REQUEST {
+        set static::a $static::b; incr static::c
+        regexp {(.)} x static::d; foreach static::e {1 2} {}; catch {set static::f(x) 1} static::g; set x static::h
+    }"""
+    body = load("/T/a/r", text).handlers[0].body
+    assert {name for name in "abcdefgh" if f"::static::{name}" in body} == set("acdefg")
+
+
+def test_priority_and_timing_may_stand_before_the_handlers() -> None:
+    text = """
+        when CLIENT_ACCEPTED {}
+        priority 900
+        timing on
+        when HTTP_REQUEST {}
+        when HTTP_RESPONSE priority 100 timing off {}
+    """
+    handlers = {handler.event: (handler.priority, handler.timing) for handler in load("/T/a/r", text).handlers}
+    assert handlers == {"CLIENT_ACCEPTED": (500, None), "HTTP_REQUEST": (900, True), "HTTP_RESPONSE": (100, False)}
+
+
+def test_a_rule_knows_its_commands_and_where_its_procedures_may_be_called() -> None:
+    text = """
+        proc answer {} { call inner }
+        proc inner {} { HTTP::respond 403 }
+        proc log_it {text} { log local0. $text }
+        when HTTP_REQUEST { call answer; after 10 { set x 1 } }
+    """
+    rule = load("/T/a/r", text)
+    assert rule.commands == {"call", "HTTP::respond", "log", "after", "set"}
+    legal = {procedure.name: procedure.events for procedure in rule.procedures}
+    assert legal["log_it"] is None
+    assert legal["answer"] == legal["inner"]
+    assert legal["answer"] is not None
+    assert "HTTP_REQUEST" in legal["answer"]
+    assert "CLIENT_ACCEPTED" not in legal["answer"]
 
 
 def test_an_empty_rule_loads() -> None:

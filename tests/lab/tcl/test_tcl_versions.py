@@ -86,11 +86,9 @@ Run = Callable[[str], str]
         ("info frame", 'bad option "frame"'),
         ("info patchlevel", "not emulated by the lab: info patchlevel"),
         ("trace variable x w c", "not emulated by the lab: trace"),
-        ("after 100", "not emulated by the lab: after"),
-        ("global x", "not emulated by the lab: global"),
-        ("set ::x 1", "is a global variable"),
-        ("set y $::x", "is a global variable"),
-        ("set errors ${::errorInfo}", "is a global variable"),
+        ("global $x", "global with a name that is not literal"),
+        ("set ::a::x 1", "a variable of a namespace other than static"),
+        ("set y $::tmm::rule", "a variable of a namespace other than static"),
     ],
 )
 def test_refused_at_load(refused: Run, body: str, reason: str) -> None:

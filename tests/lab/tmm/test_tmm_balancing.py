@@ -181,3 +181,143 @@ def test_receive_strings_are_patterns_and_a_broken_one_is_text() -> None:
     assert matches("", b"anything")
     assert matches("a(b", b"xa(by")
     assert not matches("a(b", b"ab")
+
+
+# what rules choose
+
+TWO = pool(ALIVE, DEAD)
+
+
+@scenario
+async def test_reselect_after_a_failure_tries_the_next_member() -> None:
+    rule = """
+        when HTTP_REQUEST { set failures 0 }
+        when LB_FAILED {
+            incr failures
+            log local0. "failed [LB::server addr]"
+            if {$failures < 3} { LB::reselect } else { HTTP::respond 503 content "gave up" }
+        }
+        when LB_SELECTED { log local0. "selected [LB::server addr]" }
+    """
+    async with bench(rule, objects=[pool(DEAD, ALIVE)]) as b, b.connect() as client:
+        assert (await client.get(method="POST", body=b"kept")).body == b"kept"
+        assert [line.rpartition(": ")[2] for line in b.log] == [
+            *("selected dead.example.com", "failed dead.example.com", "selected backend.example.com")
+        ]
+    async with bench(rule, objects=[pool(DEAD)]) as b:
+        reply = await b.get()
+        assert (reply.status, reply.body) == (503, b"gave up")
+        assert len(b.log) == 6
+
+
+@scenario
+async def test_reselect_goes_to_another_pool_a_member_or_a_node() -> None:
+    rule = """
+        when HTTP_REQUEST { set path [HTTP::path] }
+        when LB_FAILED {
+            switch -- $path {
+                "/pool" { LB::reselect pool /T/A/spare }
+                "/member" { LB::reselect pool /T/A/two member backend.example.com 443 }
+                "/node" { LB::reselect node backend.example.com 443 }
+            }
+        }
+        when HTTP_RESPONSE { HTTP::header insert X-Server [LB::server] }
+    """
+    objects = [pool(DEAD), pool(ALIVE, path="/T/A/spare"), pool(DEAD, ALIVE, path="/T/A/two")]
+    async with bench(rule, objects=objects) as b:
+        servers = [(await b.get(path)).header("X-Server") for path in ("/pool", "/member", "/node")]
+        assert servers == [
+            "/T/A/spare backend.example.com 443",
+            "/T/A/two backend.example.com 443",
+            "{} backend.example.com 443",
+        ]
+
+
+@scenario
+async def test_reselect_when_a_member_was_selected() -> None:
+    rule = """
+        when HTTP_REQUEST { set turns 0 }
+        when LB_SELECTED { incr turns; if {[LB::server addr] starts_with "dead"} { LB::reselect } }
+        when HTTP_REQUEST_SEND { HTTP::header insert X-Turns $turns }
+    """
+    async with bench(rule, objects=[TWO]) as b:
+        for _ in range(4):
+            assert (await b.get()).status == 200
+        assert {request.header("X-Turns") for request in b.seen} == {"1", "2"}
+
+
+@scenario
+async def test_a_pool_and_a_member_of_it() -> None:
+    rule = """
+        when HTTP_REQUEST {
+            switch -- [HTTP::path] {
+                "/alive" { pool pool member backend.example.com 443 }
+                "/dead" { pool pool member dead.example.com }
+                "/unknown" { catch { pool pool member nobody 443 } why; HTTP::respond 200 content $why }
+            }
+        }
+        when LB_FAILED { HTTP::respond 503 content [LB::server addr] }
+    """
+    async with bench(rule, objects=[TWO]) as b, b.connect() as client:
+        for _ in range(3):
+            assert (await client.get("/alive")).status == 200
+            assert (await client.get("/dead")).body == b"dead.example.com"
+        assert (await client.get("/unknown")).body == b"no such member nobody 443 in pool /T/A/pool"
+
+
+@scenario
+async def test_a_disabled_member_cannot_be_chosen() -> None:
+    rule = (
+        "when HTTP_REQUEST { pool pool member backend.example.com 443 }\n"
+        "when LB_FAILED { HTTP::respond 503 content [LB::status pool pool member backend.example.com 443] }"
+    )
+    async with bench(rule, objects=[pool(replace(ALIVE, enabled=False), DEAD)]) as b:
+        assert (await b.get()).body == b"session_disabled"
+
+
+@scenario
+async def test_what_rules_can_ask_about_members() -> None:
+    rule = """
+        when HTTP_REQUEST {
+            set out [list [active_members pool] [active_members -list pool] [members pool] [members -list pool]]
+            lappend out [nodes -list pool] [active_nodes pool] [nodes pool]
+            lappend out [LB::status pool pool member backend.example.com 443]
+            lappend out [LB::status pool pool member backend.example.com 443 up]
+            lappend out [LB::status pool pool member off.example.com 443 up]
+            HTTP::respond 200 content [join $out |]
+        }
+    """
+    off = PoolMember("off.example.com", 443, True, enabled=False)
+    async with bench(rule, objects=[pool(ALIVE, off, replace(ALIVE, port=8443))]) as b:
+        assert (await b.get()).body.decode().split("|") == [
+            "2",
+            "{backend.example.com 443} {backend.example.com 8443}",
+            "3",
+            "{backend.example.com 443} {off.example.com 443} {backend.example.com 8443}",
+            "backend.example.com off.example.com",
+            "1",
+            "2",
+            "up",
+            "1",
+            "0",
+        ]
+
+
+@scenario
+async def test_detach_ends_the_bond_with_the_server() -> None:
+    rule = 'when HTTP_REQUEST { if {[HTTP::path] eq "/new"} { LB::detach } }'
+    async with bench(rule, virtual=replace(VIRTUAL, one_connect=None)) as b, b.connect() as client:
+        for path in ("/1", "/2", "/new", "/3"):
+            await client.get(path)
+        peers = [request.peer for request in b.seen]
+        assert peers[0] == peers[1] != peers[2] == peers[3]
+
+
+@scenario
+async def test_endless_reselection_does_not_stop_other_connections() -> None:
+    rule = 'when HTTP_REQUEST { if {[HTTP::path] eq "/loop"} { pool dead } }\nwhen LB_FAILED { LB::reselect }'
+    async with bench(rule, objects=[pool(DEAD, path="/T/A/dead")]) as b, b.connect() as looping:
+        await looping.send(b"GET /loop HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.sleep(0.05)
+        assert (await b.get("/ok")).status == 200
+        looping.writer.transport.abort()

@@ -11,14 +11,18 @@ from gateway_bench import HTTP, bench, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigip_sm.lab.tcl.catalogue import CATALOGUE, CLASS_OPERATORS
+from bigip_sm.lab.tcl.algorithms import CLASS_OPERATORS
+from bigip_sm.lab.tcl.catalogue import CATALOGUE
 from bigip_sm.lab.tcl.events import EMULATED_EVENTS
 from bigip_sm.lab.tmm.commands import commands
+from bigip_sm.lab.tmm.commands_cookie import COOKIE_SUBCOMMANDS
 from bigip_sm.lab.tmm.commands_http import HEADER_SUBCOMMANDS
+from bigip_sm.lab.tmm.commands_table import TABLE_SUBCOMMANDS
 from bigip_sm.lab.tmm.groups import OPERATORS
 from bigip_sm.lab.tmm.messages import Headers, RequestHead
+from bigip_sm.lab.tmm.scripts import PROCEDURES
 from bigip_sm.lab.tmm.session import CommandError, Session, wire
-from bigip_sm.lab.tmm.tmm import Tmm, World
+from bigip_sm.lab.tmm.tmm import NO_SESSION, Tmm, World
 
 
 def make_tmm() -> Tmm:
@@ -27,9 +31,12 @@ def make_tmm() -> Tmm:
 
 def test_the_data_plane_implements_exactly_the_catalogue() -> None:
     tmm = make_tmm()
-    implemented = {*commands(tmm), "call"}
+    implemented = {*commands(tmm), *PROCEDURES}
     assert implemented == set(CATALOGUE)
     assert set(CATALOGUE["HTTP::header"].subcommands) == HEADER_SUBCOMMANDS
+    assert set(CATALOGUE["HTTP::cookie"].subcommands) == COOKIE_SUBCOMMANDS
+    assert set(CATALOGUE["table"].subcommands) == TABLE_SUBCOMMANDS
+    assert all(tmm.interpreter.call("info", "commands", name) for name in implemented)
     assert not OPERATORS.symmetric_difference(CLASS_OPERATORS)
     tmm.close()
 
@@ -102,7 +109,7 @@ def test_reading_and_changing_the_request(script: str, expected: str) -> None:
         ("HTTP::header insert {a b} c", "the name of an HTTP header holds a character that is not allowed there"),
         ("set s 999; HTTP::respond $s", 'bad status "999" in HTTP::respond'),
         ("HTTP::collect 0", "HTTP::collect without a positive length is not emulated"),
-        ("SSL::cert x", 'bad index "x" in SSL::cert'),
+        ("set i x; SSL::cert $i", 'bad index "x" in SSL::cert'),
     ],
 )
 def test_run_time_errors(script: str, message: str) -> None:
@@ -219,9 +226,9 @@ def test_bytes_go_through_tcl_unchanged(data: bytes) -> None:
     session.request = RequestHead(b"GET", b"/", b"1.1")
     session.request.headers.add(b"X", data.replace(b"\r", b"").replace(b"\n", b""))
     session.event = "HTTP_REQUEST"
-    tmm._session = session
+    tmm.session = session
     got = tmm.interpreter.call("HTTP::header", "value", "X")
-    tmm._session = None
+    tmm.session = NO_SESSION
     assert (got if isinstance(got, bytes) else wire(got)) == session.request.headers.last("x")
 
 
@@ -234,6 +241,8 @@ def test_characters_above_255_keep_their_low_byte() -> None:
 
 def test_commands_need_a_connection() -> None:
     tmm = make_tmm()
-    with pytest.raises(CommandError):
-        _ = tmm.session
+    with pytest.raises(CommandError, match="RULE_INIT"):
+        _ = tmm.session.request
+    with pytest.raises(CommandError, match="RULE_INIT"):
+        tmm.session.rejected = True
     tmm.close()

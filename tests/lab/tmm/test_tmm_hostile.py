@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from gateway_bench import ADDRESS, HTTP, METHODS, TCP, VIRTUAL, bench, scenario
@@ -228,6 +231,21 @@ def test_random_requests_over_tls_neither_break_nor_hang_the_lab(requests: list[
             assert not [line for line in b.log if line.startswith(("lab:", "01220001"))]
 
     check()
+
+
+def test_two_thousand_generated_hostile_requests_find_no_defect() -> None:
+    """A sample of what ``python benchmarks/hostile.py`` does with 100,000."""
+    program = Path(__file__).parents[3] / "benchmarks" / "hostile.py"
+    ran = subprocess.run(
+        [sys.executable, str(program), "--requests", "2000", "--seed", "2"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
+    assert "defects: 0" in ran.stdout
+    assert "answered 200" in ran.stdout
 
 
 @scenario

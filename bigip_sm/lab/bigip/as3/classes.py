@@ -267,47 +267,44 @@ DATA_GROUP = ClassRules(
     refused=names("externalFilePath dataGroupFile"),
 )
 IRULE = ClassRules("iRule", closed=True, required=("iRule",), used={"iRule": anything, "expand": boolean})
-SERVICE_HTTPS = ClassRules(
-    "Service_HTTPS",
-    closed=False,
-    required=("virtualAddresses",),
-    used={
-        "virtualAddresses": array,
-        "virtualPort": integer(1, 65535),
-        "iRules": array,
-        "pool": anything,
-        "serverTLS": anything,
-        "clientTLS": anything,
-        "profileHTTP": anything,
-        "profileTCP": anything,
-        "profileMultiplex": anything,
-        "enable": boolean,
-        "adminState": one_of("enable", "disable"),
-    },
-    only={
-        "redirect80": only(False, default=True),
-        "persistenceMethods": only([], default=["cookie"]),
-        "snat": only("auto", "self"),
-        "virtualType": only("standard"),
-        "layer4": only("tcp"),
-        "serviceDownImmediateAction": only("none"),
-        "shareAddresses": only(False),
-        "maxConnections": only(0),
-        "rateLimit": only(0),
-        "addressStatus": only(True),
-        "mirroring": only("none"),
-        "lastHop": only("default", "auto"),
-        "translateClientPort": only(False, "change"),
-        "translateServerAddress": only(True),
-        "translateServerPort": only(True),
-        "serversslUseSni": only(False),
-        "nat64Enabled": only(False),
-        "httpMrfRoutingEnabled": only(False),
-        "maximumBandwidth": only(UNSET, "infinite"),
-        "sourceAddress": only(UNSET, "0.0.0.0/0", "::/0"),
-    },
-    free=names("metadata"),
-    refused=names("""profileHTTP2 profileAnalytics profileAnalyticsTcp profileService profileSplitsessionClient
+STATISTICS_PROFILE = ClassRules(
+    "Statistics_Profile", closed=True, used={f"field{number}": text for number in range(1, 33)}
+)
+_SERVICE_USED = {
+    "virtualAddresses": array,
+    "virtualPort": integer(1, 65535),
+    "iRules": array,
+    "pool": anything,
+    "clientTLS": anything,
+    "profileHTTP": anything,
+    "profileTCP": anything,
+    "profileMultiplex": anything,
+    "profileStatistics": anything,
+    "enable": boolean,
+    "adminState": one_of("enable", "disable"),
+}
+_SERVICE_ONLY = {
+    "persistenceMethods": only([], default=["cookie"]),
+    "snat": only("auto", "self"),
+    "virtualType": only("standard"),
+    "layer4": only("tcp"),
+    "serviceDownImmediateAction": only("none"),
+    "shareAddresses": only(False),
+    "maxConnections": only(0),
+    "rateLimit": only(0),
+    "addressStatus": only(True),
+    "mirroring": only("none"),
+    "lastHop": only("default", "auto"),
+    "translateClientPort": only(False, "change"),
+    "translateServerAddress": only(True),
+    "translateServerPort": only(True),
+    "serversslUseSni": only(False),
+    "nat64Enabled": only(False),
+    "httpMrfRoutingEnabled": only(False),
+    "maximumBandwidth": only(UNSET, "infinite"),
+    "sourceAddress": only(UNSET, "0.0.0.0/0", "::/0"),
+}
+_SERVICE_REFUSED = names("""profileHTTP2 profileAnalytics profileAnalyticsTcp profileService profileSplitsessionClient
         profileSSE profileConnector profileHTTPCompression profileHTTPAcceleration profileHTML profileJSON
         profileNTLM policyWAF policyIAM profileFPS profileRequestAdapt profileResponseAdapt profileAccess
         profilePingAccess profileConnectivity policyPerRequestAccess profileVdi profileApiProtection
@@ -315,13 +312,31 @@ SERVICE_HTTPS = ClassRules(
         profileStream policyBandwidthControl policyFirewallEnforced policyFirewallStaged policyNAT
         policyIdleTimeout fallbackPersistenceMethod allowVlans rejectVlans securityLogProfiles
         profileDiameterEndpoint profileEnforcement profileSubscriberManagement profileIPOther
-        profileClassification profileDNS profileStatistics profileTrafficLog profileRewrite
-        profileProtocolInspection clonePools ipIntelligencePolicy profileIntegratedBotDefense include"""),
+        profileClassification profileDNS profileTrafficLog profileRewrite
+        profileProtocolInspection clonePools ipIntelligencePolicy profileIntegratedBotDefense include""")
+SERVICE_HTTPS = ClassRules(
+    "Service_HTTPS",
+    closed=False,
+    required=("virtualAddresses",),
+    used={**_SERVICE_USED, "serverTLS": anything, "redirect80": boolean},
+    only=_SERVICE_ONLY,
+    free=names("metadata"),
+    refused=_SERVICE_REFUSED,
+)
+SERVICE_HTTP = ClassRules(
+    "Service_HTTP",
+    closed=False,
+    required=("virtualAddresses",),
+    used=_SERVICE_USED,
+    only=_SERVICE_ONLY,
+    free=names("metadata"),
+    refused=_SERVICE_REFUSED - {"profileHTTP2"} | {"serverTLS"},
 )
 TENANT = ClassRules(
     "Tenant",
     closed=False,
-    only={"enable": only(True), "defaultRouteDomain": only(0), "optimisticLockKey": only("")},
+    used={"optimisticLockKey": text},
+    only={"enable": only(True), "defaultRouteDomain": only(0)},
     free=names("constants controls verifiers useCommonRouteDomainTenant"),
 )
 APPLICATION = ClassRules(
@@ -347,6 +362,8 @@ ITEMS = {
         DATA_GROUP,
         IRULE,
         SERVICE_HTTPS,
+        SERVICE_HTTP,
+        STATISTICS_PROFILE,
     )
 }
 """The classes of items, by name."""

@@ -10,8 +10,13 @@ from bigip_sm.lab.bigip.as3.invalid import lab_gap
 from bigip_sm.lab.bigip.as3.scope import Item, Scope
 from bigip_sm.lab.bigip.as3.translate_data import data_group, irule
 from bigip_sm.lab.bigip.as3.translate_pool import monitor, pool
-from bigip_sm.lab.bigip.as3.translate_profiles import http_profile, multiplex_profile, tcp_profile
-from bigip_sm.lab.bigip.as3.translate_service import service_https
+from bigip_sm.lab.bigip.as3.translate_profiles import (
+    http_profile,
+    multiplex_profile,
+    statistics_profile,
+    tcp_profile,
+)
+from bigip_sm.lab.bigip.as3.translate_service import service
 from bigip_sm.lab.bigip.as3.translate_tls import ca_bundle, certificate, tls_client, tls_server
 from bigip_sm.lab.bigip.config import Config
 from bigip_sm.lab.bigip.objects import Object
@@ -25,7 +30,9 @@ _TRANSLATE: dict[str, Callable[[Scope, Item], list[Object]]] = {
     "Monitor": monitor,
     "Multiplex_Profile": multiplex_profile,
     "Pool": pool,
-    "Service_HTTPS": service_https,
+    "Service_HTTP": service,
+    "Service_HTTPS": service,
+    "Statistics_Profile": statistics_profile,
     "TCP_Profile": tcp_profile,
     "TLS_Client": tls_client,
     "TLS_Server": tls_server,

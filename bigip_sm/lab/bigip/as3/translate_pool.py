@@ -14,6 +14,7 @@ from bigip_sm.lab.bigip.as3 import classes
 from bigip_sm.lab.bigip.as3.invalid import invalid, lab_gap
 from bigip_sm.lab.bigip.as3.scope import Item, Scope
 from bigip_sm.lab.bigip.as3.text import monitor_text
+from bigip_sm.lab.bigip.builtin import HTTPS_MONITOR
 from bigip_sm.lab.bigip.objects import HttpsMonitor, Object, Pool, PoolMember, ServerSsl
 from bigip_sm.lab.bigip.replies import Json
 
@@ -75,6 +76,8 @@ def _refuse_clash(scope: Scope, item: Item, where: str, host: str, node: str) ->
 
 
 def _monitor(scope: Scope, item: Item, value: Any) -> str:
+    if value == "https":
+        return HTTPS_MONITOR.path
     if isinstance(value, str):
         raise lab_gap(f"{item.path}/monitors", f"the built-in monitor {value!r} is")
     return scope.reference(item, "monitors", value, HttpsMonitor, "Monitor")

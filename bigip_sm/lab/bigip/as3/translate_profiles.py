@@ -1,11 +1,11 @@
-"""HTTP_Profile, TCP_Profile and Multiplex_Profile as objects of the device."""
+"""HTTP_Profile, TCP_Profile, Multiplex_Profile and Statistics_Profile as objects of the device."""
 
 from __future__ import annotations
 
 from bigip_sm.lab.bigip.as3.invalid import lab_gap
 from bigip_sm.lab.bigip.as3.scope import Item, Scope
 from bigip_sm.lab.bigip.builtin import KNOWN_METHODS
-from bigip_sm.lab.bigip.objects import HttpProfile, Object, OneConnect, TcpProfile
+from bigip_sm.lab.bigip.objects import HttpProfile, Object, OneConnect, StatisticsProfile, TcpProfile
 
 
 def http_profile(_scope: Scope, item: Item) -> list[Object]:
@@ -52,3 +52,9 @@ def multiplex_profile(_scope: Scope, item: Item) -> list[Object]:
         max_size=body.get("maxConnections", 10000),
     )
     return [made]
+
+
+def statistics_profile(_scope: Scope, item: Item) -> list[Object]:
+    """The statistics profile of a Statistics_Profile item: the names of its counters, in order of their fields."""
+    named = (item.body.get(f"field{number}", "") for number in range(1, 33))
+    return [StatisticsProfile(item.path, tuple(name for name in named if name))]

@@ -1,6 +1,7 @@
-"""Service_HTTPS as virtual servers.
+"""Service_HTTPS and Service_HTTP as virtual servers.
 
-One virtual server per address: ``<name>``, ``<name>-1-``, ``<name>-2-`` (AS3's ``src/lib/map_as3.js``).
+One virtual server per address: ``<name>``, ``<name>-1-``, ``<name>-2-``; with ``redirect80``, which is AS3's default,
+another one on port 80: ``<name>-Redirect-`` (AS3's ``src/lib/map_as3.js``).
 ``serverTLS`` is the client-ssl profile and ``clientTLS`` the server-ssl profile.
 """
 
@@ -20,23 +21,25 @@ from bigip_sm.lab.bigip.objects import (
     Pool,
     Rule,
     ServerSsl,
+    StatisticsProfile,
     TcpProfile,
     VirtualServer,
 )
 
 
-def service_https(scope: Scope, item: Item) -> list[Object]:
-    """The virtual servers of a Service_HTTPS item; none when it is not enabled."""
+def service(scope: Scope, item: Item) -> list[Object]:
+    """The virtual servers of a Service_HTTPS or Service_HTTP item; none when it is not enabled."""
     body = item.body
     if not body.get("enable", True):
         return []
     rules = [scope.reference(item, "iRules", value, Rule, "iRule") for value in body.get("iRules", [])]
     client, server = _tcp(scope, item)
-    client_ssl = _many(scope, item, "serverTLS", ClientSsl, "TLS_Server")
+    secure = item.kind == "Service_HTTPS"
+    client_ssl = _many(scope, item, "serverTLS", ClientSsl, "TLS_Server") if secure else ()
     if len(client_ssl) > 1:
         raise lab_gap(f"{item.path}/serverTLS", "more than one TLS_Server is")
     shared: dict[str, Any] = {
-        "port": body.get("virtualPort", 443),
+        "port": body.get("virtualPort", 443 if secure else 80),
         "rules": tuple(rules),
         "pool": scope.reference(item, "pool", body["pool"], Pool, "Pool") if "pool" in body else None,
         "client_ssl": client_ssl[0] if client_ssl else None,
@@ -50,8 +53,40 @@ def service_https(scope: Scope, item: Item) -> list[Object]:
     if "profileMultiplex" in body:
         basic = builtin.ONE_CONNECT.path
         shared["one_connect"] = _or_basic(scope, item, "profileMultiplex", basic, OneConnect, "Multiplex_Profile")
+    if "profileStatistics" in body:
+        given = body["profileStatistics"]
+        shared["statistics"] = scope.reference(
+            item, "profileStatistics", given, StatisticsProfile, "Statistics_Profile"
+        )
     names = [item.path, *(f"{item.path}-{number}-" for number in range(1, len(body["virtualAddresses"])))]
-    return [VirtualServer(name, address, **shared) for name, address in zip(names, _addresses(item), strict=True)]
+    addresses = _addresses(item)
+    made = [VirtualServer(name, address, **shared) for name, address in zip(names, addresses, strict=True)]
+    return [*made, *_redirect(scope, item, addresses)] if secure and body.get("redirect80", True) else [*made]
+
+
+def _redirect(scope: Scope, item: Item, addresses: list[str]) -> list[VirtualServer]:
+    """The virtual server on port 80 that sends everybody to https."""
+    where = f"{item.path}/redirect80"
+    if len(addresses) > 1:
+        raise lab_gap(where, "with more than one address true is")
+    if scope.config.get(Rule, builtin.REDIRECT.path) is None:
+        raise lab_gap(where, "true, whose rule needs commands that are not there, is")
+    tcp = builtin.TCP["normal"].path
+    redirect = VirtualServer(
+        f"{item.path}-Redirect-",
+        addresses[0],
+        80,
+        rules=(builtin.REDIRECT.path,),
+        pool=None,
+        client_ssl=None,
+        server_ssl=(),
+        http=builtin.HTTP.path,
+        tcp_client=tcp,
+        tcp_server=tcp,
+        one_connect=None,
+        enabled=item.body.get("adminState", "enable") == "enable",
+    )
+    return [redirect]
 
 
 def _addresses(item: Item) -> list[str]:

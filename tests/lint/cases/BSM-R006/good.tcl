@@ -1,9 +1,15 @@
+# Purpose: an example for the tests of the linter
 when HTTP_REQUEST priority 500 {
-    pool web ;# the default
-    if { [HTTP::uri] starts_with "/a # b" } { # fine
-        set parts [split $uri #]
-        set sep #
+    pool web_pool ;# the default
+    # braces {in} comments balance
+    switch -- [HTTP::path] {
+        "/" {
+            # the start page
+            pool start_pool
+        }
+        "#" { pool hash_pool }
     }
-    # a commented { block
-    # }
+    set parts [split [HTTP::path] #]
+    set text "a # b"
+    set other {a # b}
 }

@@ -1,3 +1,7 @@
+# Purpose: an example for the tests of the linter
 when HTTP_REQUEST {
-    pool web
+    pool web_pool
+}
+when HTTP_RESPONSE timing on {
+    HTTP::header remove Server
 }

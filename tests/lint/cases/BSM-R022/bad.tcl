@@ -1,3 +1,11 @@
-when HTTP_REQUEST priority 500 {
-    pool web  
+# Purpose: an example for the tests of the linter
+when HTTP_REQUEST priority 500
+{
+  if { [HTTP::path] eq "/" }{
+    pool web_pool
+  }
+  else {
+	pool other_pool   
+  }
+  # a comment that is much longer than anybody can read in one go, and that could well be two or three comments of their own
 }

@@ -1,0 +1,400 @@
+"""The rotator between start and end: what is due is started at each tick, what comes back is kept.
+
+A tick never waits. Sources and devices are asked in threads; each role and each unit of devices goes by its own times,
+so that nothing slow or dead delays anything else.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bigip_sm.aws.credentials import SessionCredentials
+from bigip_sm.spec.model import Spec
+from rotator import clocks, keys
+from rotator.board import Board, History, as_json
+from rotator.fleet import DEADLINE, GRACE, Job, Unit
+from rotator.jwks import KeySets
+from rotator.keeper import Keeper, back_off, generation
+from rotator.keys import KeysKeeper, WantedKeys
+from rotator.pool import Pool
+from rotator.push import Failure, Result, Wanted
+from rotator.sources import Source, source_for
+from rotator.store import Store, utc
+from rotator.telemetry import Counters
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 60.0
+"""Seconds between two looks at a device and at a polled source, +-10 %."""
+
+SOURCES_AT_ONCE = 8
+SAVE_EVERY = 5.0
+"""Seconds between two writes of the state file, at the soonest."""
+
+_PATIENCE = 2
+"""Intervals by which a rotator that is not the first lets the first be late."""
+
+_LOCKOUT_FIRST, _LOCKOUT_LAST = 0.5, 10.0
+"""Intervals to wait after a refused login, from the first to the last: more would lock the user out."""
+
+_NOT_THE_DEVICES: tuple[Failure, ...] = ("", "source", "clock")
+
+
+class Runner(Protocol):
+    """Where jobs are run, such as ``Pool``."""
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run ``job`` soon."""
+
+
+@dataclass
+class _Turn:
+    """When a unit is looked at next, in ticks; ``since`` while it is being looked at."""
+
+    unit: Unit
+    next: float = 0.0
+    since: float | None = None
+    again: bool = False
+    failures: int = 0
+    overdue: bool = False
+
+
+class Engine:
+    """Keeps the credentials of ``spec`` on ``units`` fresh. ``tick`` is to be called every second, by one thread.
+
+    ``clock`` gives epoch seconds, ``ticks`` seconds that never jump. ``rotator`` is this rotator's name in records and
+    journal.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        units: Sequence[Unit],
+        store: Store,
+        *,
+        rotator: str,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+        runner: Runner | None = None,
+        source_runner: Runner | None = None,
+        source: Callable[[Spec, str], Source] = source_for,
+        key_sets: Callable[[Spec], KeySets] = KeySets,
+        interval: float = INTERVAL,
+        deadline: float = DEADLINE,
+    ) -> None:
+        self.store = store
+        self.board = Board()
+        self.history = History()
+        self.counters = counters or Counters()
+        self.last_tick = ticks()
+        self.rotator = rotator
+        self._clock = clock
+        self._ticks = ticks
+        self._runner = runner or Pool()
+        self._source_runner = source_runner or Pool(SOURCES_AT_ONCE, lease=5.0)
+        self._source = source
+        self._key_sets = key_sets
+        self._interval = interval
+        self._deadline = deadline
+        self._lock = threading.RLock()
+        self._interrupted = threading.Event()
+        self._said: dict[str, str] = {}
+        self._saved_at = 0.0
+        self._dirty = False
+        self._turns: list[_Turn] = []
+        self._keepers: dict[str, Keeper] = {}
+        self.load(spec, units)
+
+    def load(self, spec: Spec, units: Sequence[Unit]) -> None:
+        """Go on with another configuration; sessions of unchanged roles are kept, devices are logged into anew.
+
+        Raises BigipSmError if a source cannot be made; then everything stays as it was.
+        """
+        keepers = {
+            role: Keeper(spec, role, self._source(spec, role), rotator=self.rotator, interval=self._interval)
+            for role in spec.roles
+        }
+        with self._lock:
+            if self.store.gateway != spec.gateway:
+                self.store = Store(self.store.folder, spec.gateway)
+            for role, keeper in keepers.items():
+                if role in self._keepers:
+                    keeper.inherit(self._keepers[role])
+            locks = {target.name: target.in_hand for turn in self._turns for target in turn.unit.targets}
+            for unit in units:
+                for target in unit.targets:
+                    target.in_hand = locks.get(target.name, target.in_hand)
+            old, self._turns = self._turns, [_Turn(unit) for unit in units]
+            self.spec, self._keepers = spec, keepers
+            self._keys = KeysKeeper(spec, self._key_sets(spec))
+            roles = [*keepers, *([keys.ROLE] if self._keys.wanted_by else [])]
+            self.board.expect(roles, [target.name for unit in units for target in unit.targets])
+        for turn in old:
+            self._runner.submit(turn.unit.close)
+
+    def tick(self) -> None:
+        """Start what is due, and write down what happened."""
+        now, ticks = self._clock(), self._ticks()
+        revoked = self.store.revocations()
+        self._say("clock", clocks.own_complaint(clocks.aws_skew())[1])
+        for keeper in self._due_keepers(now, ticks, revoked):
+            self._source_runner.submit(functools.partial(self._fetch, keeper))
+        if self._keys.wants_fetch(ticks):
+            self._keys.fetching = True
+            self._source_runner.submit(functools.partial(self._fetch_keys, self._keys))
+        for turn in self._due_turns(ticks):
+            wanted: list[Wanted | WantedKeys] = [
+                one.wanted(now, revoked.get(one.role, 0)) for one in self._keepers.values() if one.tried
+            ]
+            if self._keys.tried:
+                wanted.append(self._keys.wanted())
+            self._runner.submit(functools.partial(self._rotate, turn, wanted))
+        self._write_down(now, ticks)
+        self.last_tick = ticks
+
+    def rotate_now(self) -> None:
+        """Have every source asked as soon as possible, and every device looked at when it has answered."""
+        with self._lock:
+            for keeper in self._keepers.values():
+                keeper.demand()
+            self._keys.demand()
+
+    def stop(self, grace: float = GRACE) -> None:
+        """Start nothing more, wait ``grace`` seconds for the pushes in hand, log out everywhere."""
+        self._interrupted.set()
+        until = time.monotonic() + grace
+        while time.monotonic() < until and any(turn.since is not None for turn in self._turns):
+            time.sleep(0.02)
+        ended = [threading.Event() for _ in self._turns]
+        for turn, event in zip(self._turns, ended, strict=True):
+            self._runner.submit(functools.partial(_close, turn.unit, event))
+        until = time.monotonic() + grace
+        for event in ended:
+            event.wait(max(0.0, until - time.monotonic()))
+        self._write_down(self._clock(), self._ticks(), last=True)
+
+    def summary(self) -> str:
+        """One line for people."""
+        entries = self.board.entries().values()
+        good = sum(entry is not None and not entry.trouble(self._clock()) for entry in entries)
+        return f"{good} of {len(entries)} credentials are in order"
+
+    def health(self, longest_pause: float = 30.0) -> list[str]:
+        """What needs somebody before requests are refused; empty if all is well."""
+        pause = self._ticks() - self.last_tick
+        stuck = [f"the loop has not run for {pause:.0f} s"] if pause > longest_pause else []
+        return stuck + self.board.troubles(self._clock())
+
+    def _due_keepers(self, now: float, ticks: float, revoked: Mapping[str, int]) -> list[Keeper]:
+        due = []
+        with self._lock:
+            for keeper in self._keepers.values():
+                if keeper.wants_fetch(now, ticks, revoked.get(keeper.role, 0)) and not self._deferred(keeper, now):
+                    keeper.fetching = True
+                    due.append(keeper)
+        return due
+
+    def _deferred(self, keeper: Keeper, now: float) -> bool:
+        """Whether another rotator has put a newer session onto every device: ours is then not replaced yet.
+
+        A device may lie, so no session counts for longer than ours would; and who came first goes on first.
+        """
+        ours = keeper.session
+        if ours is None or keeper.source.polled or keeper.forced:
+            return False
+        held = self.board.answered(keeper.role)
+        if not held or any(one.state != "fresh" or (one.generation or 0) <= generation(ours) for one in held):
+            return False
+        until = now + 1
+        for one in held:
+            issued_at = (one.generation or 0) / 1000
+            ends = min(float(one.until or 0), issued_at + (ours.expiration - ours.issued_at))
+            until = min(until, keeper.rotation.due(issued_at, ends) + _PATIENCE * self._interval)
+        return until > now
+
+    def _fetch(self, keeper: Keeper) -> None:
+        """Ask one source. Runs in a thread; must not raise."""
+        found = keeper.fetch(self._clock)
+        now = self._clock()
+        revoked = self.store.revocations().get(keeper.role, 0)
+        with self._lock:
+            awaited = keeper.forced or not keeper.tried
+            changed = keeper.take(found, now, self._ticks(), revoked)
+            keeper.fetching = False
+            if keeper is not self._keepers.get(keeper.role):
+                return
+            self.counters.fetched(keeper.role, failed=bool(keeper.problem))
+            self._say(f"source of {keeper.role}", keeper.problem)
+            if changed and isinstance(found, SessionCredentials):
+                self._journal_session(keeper, found)
+            if changed or awaited:
+                self._look_at_all()
+
+    def _fetch_keys(self, keeper: KeysKeeper) -> None:
+        """Ask the issuers of tokens. Runs in a thread; must not raise."""
+        first = not keeper.tried
+        changed = keeper.fetch(self._clock, self._ticks)
+        with self._lock:
+            keeper.fetching = False
+            if keeper is self._keys:
+                self.counters.fetched(keys.ROLE, failed=bool(keeper.problem))
+                self._say("key sets", keeper.problem)
+                if changed or first:
+                    self._look_at_all()
+
+    def _journal_session(self, keeper: Keeper, session: SessionCredentials) -> None:
+        logger.info("role %s: new session, ends at %s", keeper.role, utc(session.expiration))
+        self.store.journal(
+            "session",
+            self._clock(),
+            gateway=self.spec.gateway,
+            rotator=self.rotator,
+            role=keeper.role,
+            arn=self.spec.roles[keeper.role].arn,
+            access_key_id=session.access_key_id,
+            generation=generation(session),
+            expires_at=utc(session.expiration),
+        )
+
+    def _look_at_all(self) -> None:
+        for turn in self._turns:
+            turn.next, turn.again = 0.0, turn.since is not None
+
+    def _due_turns(self, ticks: float) -> list[_Turn]:
+        due = []
+        with self._lock:
+            if self._interrupted.is_set() or not any(keeper.tried for keeper in self._keepers.values()):
+                return []
+            for turn in self._turns:
+                if turn.since is not None:
+                    self._give_up(turn, ticks)
+                elif ticks >= turn.next:
+                    turn.since, turn.again, turn.overdue = ticks, False, False
+                    due.append(turn)
+        return due
+
+    def _give_up(self, turn: _Turn, ticks: float) -> None:
+        """Report a unit that hangs where no deadline reaches. It is not asked again before it comes back."""
+        if turn.overdue or turn.since is None or ticks < turn.since + self._deadline + GRACE:
+            return
+        turn.overdue = True
+        for target in turn.unit.targets:
+            for role in (*self._keepers, keys.ROLE):
+                reason = f"{target.name}: not done after {self._deadline:g} s"
+                self._note(Result(role, target.name, "failed", reason, failure="timeout"))
+
+    def _rotate(self, turn: _Turn, wanted: Sequence[Wanted | WantedKeys]) -> None:
+        """Look at one unit. Runs in a thread; must not raise."""
+        started = time.monotonic()
+        results: list[Result] = []
+        job = Job(
+            wanted,
+            started + self._deadline,
+            self._clock,
+            self.rotator,
+            interrupted=self._interrupted,
+            revoked=lambda role: self.store.revocations().get(role, 0),
+        )
+        try:
+            for result in turn.unit.rotate(job):
+                results.append(result)
+                self._note(result)
+        finally:
+            self.counters.took(time.monotonic() - started)
+            with self._lock:
+                self._plan(turn, results)
+
+    def _plan(self, turn: _Turn, results: Sequence[Result]) -> None:
+        """When that unit is looked at next."""
+        turn.since = None
+        kinds = {result.failure for result in results if result.state == "failed"} - set(_NOT_THE_DEVICES)
+        turn.failures = turn.failures + 1 if kinds else 0
+        if turn.again:
+            turn.next = 0.0
+        elif "authentication" in kinds:
+            turn.next = self._ticks() + back_off(
+                turn.failures, _LOCKOUT_FIRST * self._interval, _LOCKOUT_LAST * self._interval
+            )
+        elif kinds:
+            turn.next = self._ticks() + back_off(turn.failures, last=self._interval)
+        else:
+            turn.next = self._ticks() + self._interval * random.uniform(0.9, 1.1)  # noqa: S311 (not cryptography)
+
+    def _note(self, found: Result) -> None:
+        """Keep one result: on the board, in the counters, in the journal, in the log."""
+        self._say(f"clock of {found.device}", clocks.complaint(found.device, found.skew, clocks.aws_skew())[1])
+        result = clocks.judged(found)
+        with self._lock:
+            keeper = self._keepers.get(result.role)
+            rotation = keeper.rotation if keeper is not None else WantedKeys.rotation
+            before, after = self.board.note(result, self._clock(), rotation)
+            if after is None:
+                return
+            # The first push to a device is no repair, and what another rotator did is none either.
+            known = before is not None and before.result.generation is not None
+            repaired = (
+                result.repaired and known and before is not None and before.result.generation == result.generation
+            )
+            self.counters.pushed(result, repaired=repaired)
+            self._dirty = True
+            if (
+                result.revoked
+                and keeper is not None
+                and keeper.session is not None
+                and generation(keeper.session) <= (result.generation or 0)
+            ):
+                keeper.demand()  # revoked by another rotator: only a later session will be taken
+            self.history.note(before, after, repaired=repaired)
+            self._say(f"{result.role} on {result.device}", result.reason if result.state in ("failed", "stale") else "")
+
+    def _write_down(self, now: float, ticks: float, *, last: bool = False) -> None:
+        """Journal what came in since the last tick; save the state now and then."""
+        with self._lock:
+            events = self.history.drain()
+            save = last or (self._dirty and ticks - self._saved_at >= SAVE_EVERY)
+            if save:
+                self._dirty, self._saved_at = False, ticks
+        for event, details in events:
+            self.store.journal(event, now, gateway=self.spec.gateway, rotator=self.rotator, **details)
+        if save:
+            self.store.save_state(self.state(now, ticks))
+
+    def state(self, now: float, ticks: float) -> dict[str, object]:
+        """What the state file holds."""
+        with self._lock:
+            roles = {
+                one.role: {"next_fetch": utc(one.next_at(now, ticks)), "problem": one.problem}
+                for one in self._keepers.values()
+            }
+            if self._keys.wanted_by:
+                roles[keys.ROLE] = {"next_fetch": utc(self._keys.next_at(now, ticks)), "problem": self._keys.problem}
+        entries = [as_json(entry, now) for entry in self.board.entries().values() if entry is not None]
+        return {"rotator": self.rotator, "saved_at": utc(now), "roles": roles, "credentials": entries}
+
+    def _say(self, about: str, problem: str) -> None:
+        """Log a problem when it begins, when it changes its kind and when it is over; numbers alone are no change."""
+        shape = "".join(char for char in problem if not char.isdigit())
+        with self._lock:
+            was = self._said.get(about, "")
+            if shape == was:
+                return
+            self._said[about] = shape
+        if problem:
+            logger.warning("%s", problem)
+        else:
+            logger.info("%s: in order again", about)
+
+
+def _close(unit: Unit, event: threading.Event) -> None:
+    try:
+        unit.close()
+    finally:
+        event.set()

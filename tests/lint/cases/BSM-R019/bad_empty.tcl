@@ -1,0 +1,5 @@
+#######
+#
+when HTTP_REQUEST priority 500 {
+    pool web_pool
+}

@@ -1,0 +1,327 @@
+"""Every fault that a rotation can meet, with signed requests flowing at the gateway all the while.
+
+The promise after each: no request is refused because of a rotation, and the next good credential arrives.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway_kit import CHAT, INVOKE, QUICKSTART, Gateway
+from rotation_kit import Bench, Flow, Issued, rotating
+
+from bigip_sm.bigip.records import SigningRecord, decode_all
+from bigip_sm.demo.stage import clean_environment
+from bigip_sm.lab.aws.refusal import Refusal
+from bigip_sm.lab.bigip import datagroups
+from bigip_sm.lab.bigip.faults import Fault
+from bigip_sm.lab.bigip.objects import DataGroup
+from bigip_sm.lab.bigip.replies import parse_object
+from bigip_sm.lab.http import Request
+from bigip_sm.lab.pki import Authority, server_context
+from rotator import clocks
+from rotator.sources import source_for
+
+CLASSIFIER = "/bigip_sm/quickstart.classifier"
+FOREVER = 10**9
+
+
+@pytest.fixture
+def gateway(quickstart: Gateway) -> Iterator[Gateway]:
+    """The quickstart gateway, whose chat model answers without pauses."""
+    chat = quickstart.lab.chat("llama-3-3-70b-v3")
+    pause, chat.pause = chat.pause, None
+    clocks.forget()
+    yield quickstart
+    chat.pause = pause
+    clocks.forget()
+
+
+@pytest.fixture
+def bench(gateway: Gateway, tmp_path: Path) -> Iterator[Bench]:
+    with rotating(gateway, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def aws(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    """The real sources lead into the lab's AWS."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in gateway.lab.rotator_environment().items():
+        monkeypatch.setenv(name, value)
+    put_session(gateway)
+    return gateway
+
+
+def put_session(gateway: Gateway) -> None:
+    role = gateway.lab.spec.roles["classifier"]
+    gateway.lab.call(gateway.lab.cloud.put_session("bigip/classifier", role.arn, "us-east-1"))
+
+
+def put_secret(gateway: Gateway, value: dict[str, object]) -> None:
+    gateway.lab.call(gateway.lab.cloud.moto.put_secret("bigip/classifier", value, "us-east-1"))
+
+
+def problem(bench: Bench, role: str) -> str:
+    roles: Any = bench.engine.state(time.time(), time.monotonic())["roles"]
+    return str(roles[role]["problem"])
+
+
+# Sources
+
+
+def recovers(bench: Bench, flow: Flow, role: str, says: str, heal: Callable[[], None]) -> None:
+    """While the source fails: the device keeps what it has. After it: the next session arrives."""
+    held = bench.generations()
+    bench.engine.rotate_now()
+    bench.until(lambda: says in problem(bench, role), timeout=30)
+    flow.more()
+    assert bench.generations()[role] == held[role]
+    assert bench.reason(role) == ""
+    second = time.time() // 1
+    while time.time() // 1 == second:  # STS and Secrets Manager tell times in whole seconds
+        flow.more(1)
+    heal()
+    bench.until(lambda: bench.generations()[role] != held[role] and bench.in_order(), timeout=30)
+
+
+def test_source_down(aws: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rotating(aws, tmp_path, source=source_for) as bench, Flow(aws) as flow:
+        right = os.environ["AWS_ENDPOINT_URL_STS"]
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "https://127.0.0.1:9")
+        heal = lambda: monkeypatch.setenv("AWS_ENDPOINT_URL_STS", right)  # noqa: E731
+        recovers(bench, flow, "chat", "AssumeRole of", heal)
+
+
+def test_source_throttled(aws: Gateway, tmp_path: Path) -> None:
+    async def throttle(request: Request) -> None:
+        raise Refusal(400, "Throttling", "Rate exceeded")
+
+    with rotating(aws, tmp_path, source=source_for) as bench, Flow(aws) as flow, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aws.lab.cloud.front, "_forward", throttle)
+        recovers(bench, flow, "chat", "Throttling: Rate exceeded", patch.undo)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"password": "hunter2"}, "AccessKeyId is missing"),
+        ({"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}, "long-lived access key"),
+        (
+            {
+                "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
+                "SecretAccessKey": "x",
+                "SessionToken": "x",
+                "Expiration": "2020-01-01T00:00:00Z",
+            },
+            "expired",
+        ),
+    ],
+)
+def test_source_returns_rubbish(aws: Gateway, tmp_path: Path, value: dict[str, object], says: str) -> None:
+    with rotating(aws, tmp_path, source=source_for) as bench, Flow(aws) as flow:
+        put_secret(aws, value)
+        recovers(bench, flow, "classifier", says, lambda: put_session(aws))
+        assert "hunter2" not in problem(bench, "classifier")
+
+
+def test_source_returns_an_older_version(bench: Bench) -> None:
+    source = bench.sources["classifier"]
+    old = source.fetch()
+    bench.rotate()
+    with Flow(bench.gateway) as flow:
+        source.next = lambda: old
+        recovers(bench, flow, "classifier", "older than the one it gave before", lambda: setattr(source, "next", None))
+
+
+# Devices
+
+
+def test_device_401_mid_cycle(bench: Bench) -> None:
+    with Flow(bench.gateway):
+        bench.lab.control_plane.faults.append(Fault(method="PATCH", path="/mgmt/tm", status=401))
+        bench.rotate()
+    assert bench.lab.control_plane.faults[0].times == 0
+
+
+def test_device_503_for_a_minute(bench: Bench) -> None:
+    """A minute of a test's time: several cycles fail, then one is good. It is not asked more often meanwhile."""
+    with Flow(bench.gateway) as flow:
+        fault = Fault(path="/mgmt/tm", status=503, html=True, times=FOREVER)
+        bench.lab.control_plane.faults.append(fault)
+        held = bench.generations()
+        bench.engine.rotate_now()
+        bench.ticks(1.5)
+        assert "HTTP 503" in bench.reason()
+        assert bench.engine.health() == []
+        flow.more()
+        assert FOREVER - fault.times < 40
+        bench.lab.control_plane.faults.clear()
+        bench.until(lambda: bench.in_order() and bench.generations() != held)
+        bench.until(lambda: bench.events("recovered"))
+    assert bench.events("failed")[0]["devices"] == ["lab"]
+
+
+def test_connection_reset_after_the_patch_was_applied(bench: Bench) -> None:
+    applied = []
+
+    def apply(request: Request) -> bool:
+        group = bench.lab.config.get(DataGroup, CLASSIFIER)
+        assert group is not None
+        if request.path.endswith("quickstart.classifier"):
+            bench.lab.config.commit(put=[datagroups.patched(group, parse_object(request.body))])
+            applied.append(request)
+        return bool(applied)
+
+    with Flow(bench.gateway):
+        bench.lab.control_plane.faults.append(Fault(method="PATCH", path="/mgmt/tm", reset=True, when=apply))
+        bench.rotate()
+    assert applied
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_half_written_answer(bench: Bench, method: str) -> None:
+    with Flow(bench.gateway):
+        bench.lab.control_plane.faults.append(Fault(method=method, path="/mgmt/tm", reset=True, times=6))
+        bench.rotate()
+    assert bench.lab.control_plane.faults[0].times == 0
+
+
+def test_tls_certificate_changed(bench: Bench) -> None:
+    """A certificate of an unknown CA is not talked to; when the CA file names that CA, it is, without a restart."""
+    strange, lab = Authority.create("somebody else"), bench.lab
+    right = server_context(lab.authorities.servers.issue("bigip.lab", hosts=["127.0.0.1"]))
+    with Flow(bench.gateway) as flow:
+        lab.call(lab.control_plane.present_certificate(server_context(strange.issue("bigip.lab", hosts=["127.0.0.1"]))))
+        held = bench.generations()
+        bench.engine.rotate_now()
+        bench.until(lambda: "TLS certificate" in bench.reason())
+        flow.more()
+        assert bench.generations() == held
+        assert bench.engine.health() == []
+        lab.call(lab.control_plane.present_certificate(right))
+        bench.until(lambda: bench.in_order() and bench.generations() != held)
+
+
+def test_reboot_with_an_empty_group(bench: Bench) -> None:
+    """The device comes back without records and without tokens: the same session is put back, as a repair."""
+    lab, held = bench.lab, bench.generations()
+
+    async def reboot() -> None:
+        lab.control_plane.tokens.clear()
+        empty = [group for group in lab.config.all(DataGroup) if group.path.startswith("/bigip_sm/")]
+        lab.config.commit(put=[DataGroup(group.path, "string", ()) for group in empty])
+
+    lab.call(reboot())
+    bench.until(lambda: len(bench.events("repaired")) == 2)
+    lab.settle()
+    with Flow(bench.gateway):
+        bench.rotate()
+    assert {event["generation"] for event in bench.events("repaired")} == set(held.values())
+
+
+def test_token_limit_reached(gateway: Gateway, tmp_path: Path) -> None:
+    plane = gateway.lab.control_plane
+    with gateway.stage.device.connect("rotator") as device:
+        device.data_group(CLASSIFIER)
+        account = list(plane.tokens._tokens.values())[-1].account
+
+    async def fill() -> list[Any]:
+        return [plane.tokens.issue(account) for _ in range(100 - len(plane.tokens))]
+
+    async def free(tokens: list[Any]) -> None:
+        for token in tokens:
+            plane.tokens.delete(token)
+
+    tokens = gateway.lab.call(fill())
+    bench = Bench(gateway, tmp_path)
+    with Flow(gateway) as flow:
+        bench.until(lambda: bench.generations()["chat"] is not None or bench.engine.board.answered("chat") == [])
+        bench.ticks(0.5)
+        assert "as many login tokens as the device allows" in bench.reason()
+        flow.more()
+        gateway.lab.call(free(tokens))
+        bench.until(bench.in_order)
+    bench.engine.stop()
+
+
+def test_clock_10_min_off(bench: Bench) -> None:
+    """The device's clock: said, with what to do about it; credentials go on arriving all the same."""
+    with Flow(bench.gateway, [CHAT]):
+        bench.lab.clock_offset = 600.0
+        try:
+            held = bench.generations()
+            bench.engine.rotate_now()
+            bench.until(lambda: "its clock is" in bench.reason() and bench.generations() != held)
+            assert "600 s ahead of" in bench.reason() or "599 s" in bench.reason() or "601 s" in bench.reason()
+            assert "check its NTP servers" in bench.reason()
+            assert any("its clock is" in trouble for trouble in bench.engine.health())
+        finally:
+            bench.lab.clock_offset = 0.0
+        bench.until(bench.in_order)
+
+
+# The rotator itself
+
+
+def test_rotator_killed_at_any_point_and_started_again(aws: Gateway, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rotator", "run", str(QUICKSTART), "--devices", str(aws.lab.devices_file)]
+    command += ["--interval", "1", "--metrics-port", "0", "--state", str(tmp_path / "state"), "--id", "killed"]
+    environment = clean_environment() | {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
+    with Flow(aws) as flow:
+        for pause in (0.9, 1.2, 1.5, 1.8, 2.2):
+            put_session(aws)
+            with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+                time.sleep(pause)
+                process.send_signal(signal.SIGKILL)
+            flow.more()
+        with rotating(aws, tmp_path, source=source_for) as bench:
+            bench.until(bench.in_order)
+
+
+def test_midnight_utc_passing(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every clock is moved to two seconds before midnight; requests are signed with the keys of both days."""
+    lab = gateway.lab
+    midnight = (time.time() // 86400 + 1) * 86400
+    offset = midnight - 2.0 - time.time()
+
+    def clock() -> float:
+        return time.time() + offset
+
+    for part in (lab.cloud.runtime, lab.cloud.sessions):
+        monkeypatch.setattr(part, "_clock", clock)
+    for limit in ("WARNING", "ERROR"):  # only this process's own clock is where it was
+        monkeypatch.setattr(clocks, limit, 1e9)
+    lab.clock_offset = offset
+    try:
+        with rotating(gateway, tmp_path, clock=clock) as bench, Flow(gateway) as flow:
+            while clock() < midnight + 1.0:
+                bench.rotate()
+                flow.more()
+            group = lab.config.get(DataGroup, CLASSIFIER)
+            assert group is not None
+            with bench.inventory.devices[0].connect("rotator") as device:
+                found = decode_all(device.data_group(CLASSIFIER).records)
+        assert len({one.date for one in found if isinstance(one, SigningRecord)}) == 2
+        dates = {
+            request.values("Authorization")[0].split(b"/")[1]
+            for request in gateway.seen()[-flow.answers[INVOKE] * 2 :]
+            if request.target.startswith(b"/endpoints/churn") and request.time > midnight - 10
+        }
+        assert len(dates) == 2
+    finally:
+        lab.clock_offset = 0.0
+        monkeypatch.undo()
+        # What is on the device now ends a day from now.
+        with rotating(gateway, tmp_path / "after") as bench:
+            for source in bench.sources.values():
+                assert isinstance(source, Issued)
