@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bigip_sm.render.callers import callers_of
 from bigip_sm.render.reasons import REASONS
+from bigip_sm.render.stages import BODY, OPTIONAL, REQUEST, RESPONSE, stages_of
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, credential_group, jwks_group, object_path
 from bigip_sm.spec.usage import roles_of
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 def render_irule(spec: Spec, listener: str) -> str:
     """The text of the iRule for one listener: ASCII, LF, ending in a newline. Same input, same bytes."""
-    routes = [route for route in spec.routes.values() if route.listener == listener]
+    names = [name for name, route in spec.routes.items() if route.listener == listener]
+    routes = [spec.routes[name] for name in names]
+    uses = frozenset(stage for name in names for stage in stages_of(spec, name))
     upstreams = [spec.upstreams[name] for name in sorted({route.upstream for route in routes})]
     callers = callers_of(spec, listener)
     return _template().render(
@@ -32,8 +35,12 @@ def render_irule(spec: Spec, listener: str) -> str:
         roles=sorted({role for route in routes for role in roles_of(spec, route)}),
         schemes=sorted({"bearer" if upstream.kind == "sagemaker-openai" else "sigv4" for upstream in upstreams}),
         regions=sorted({region.name for upstream in upstreams for region in upstream.regions}),
+        uses=uses,
+        request_stages=[stage for stage in REQUEST if stage not in OPTIONAL or stage in uses],
+        body_stages=[stage for stage in BODY if stage in uses],
+        response_stages=[stage for stage in RESPONSE if stage in uses],
         has_prefixes=any(route.match.path.endswith("*") for route in routes),
-        reasons=[reason for reason in REASONS.values() if not reason.stage or reason.stage in callers.types],
+        reasons=[reason for reason in REASONS.values() if not reason.stage or reason.stage in callers.types | uses],
         subject_pattern=SUBJECT_PATTERN,
         group_pattern=GROUP_PATTERN,
         group=lambda item: object_path(spec.gateway, item),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from bigip_sm.aws.hosts import runtime_host
 from bigip_sm.errors import RenderError
+from bigip_sm.render.stages import stages_of
 from bigip_sm.spec.identities import ApiKeyIdentity, NetworkIdentity, key_class
 from bigip_sm.spec.model import Route, Spec, Upstream
 from bigip_sm.spec.principals import known_subjects, parse
@@ -27,7 +28,8 @@ def route_records(spec: Spec, routes: Mapping[str, Route]) -> tuple[Records, Rec
     """Records of a listener's routes: those of exact paths, and those of prefixes.
 
     ``<METHOD> <path>`` -> ``1|<route>|<scheme>|<signing service>|<upstream>|<role>|<body limit, bytes>|<upstream path>|
-    <region>=<signed host>[,...]`` with the regions in order of preference, and ``* <path>`` -> the methods that the
+    <region>=<signed host>[,...]`` with the regions in order of preference, then ``|<stage>[,...]`` if the route uses
+    optional stages; and ``* <path>`` -> the methods that the
     path takes, sorted, for answers with 405. The path of a prefix ends in its last slash, without the asterisk. Raises
     RenderError if two routes take the same requests.
     """
@@ -39,6 +41,8 @@ def route_records(spec: Spec, routes: Mapping[str, Route]) -> tuple[Records, Rec
         records = prefixes if is_prefix(route) else exact
         scheme, upstream, target = targets[route.upstream]
         value = f"{FORMAT}|{name}|{scheme}|{SIGNING_SERVICE}|{upstream}|{route.limits.body}|{target}"
+        if stages := stages_of(spec, name):
+            value += f"|{','.join(stages)}"
         for method in route.match.methods:
             key = f"{method} {route.match.path.removesuffix('*')}"
             if records.setdefault(key, value) != value:

@@ -1,0 +1,32 @@
+"""The optional stages of the iRule: their order, and which of them a route uses.
+
+A stage that no route of a listener uses is absent from the listener's iRule. The route's record names those that the
+route uses (``bsm_stages`` in the iRule); what a stage needs to know beyond that is in a data group of its own, keyed by
+route.
+"""
+
+from __future__ import annotations
+
+from bigip_sm.spec.model import Spec
+
+REQUEST = ("read", "strip", "authenticate", "route", "authorize", "limit", "quota", "collect")
+"""Stages of HTTP_REQUEST, in order. ``quota`` is optional."""
+
+BODY = ("validate", "guard", "translate")
+"""Optional stages that read or change a request's body, in order; a route that has one collects the body."""
+
+RESPONSE = ("limit_headers", "audit")
+"""Optional stages of HTTP_RESPONSE, in order."""
+
+OPTIONAL = ("quota", *BODY, *RESPONSE)
+
+
+def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
+    """The optional stages that a route uses, in order; ``body`` is first among them if one needs the body."""
+    used = [stage for stage in OPTIONAL if _uses(spec, name, stage)]
+    return ("body", *used) if set(used) & set(BODY) else tuple(used)
+
+
+def _uses(spec: Spec, name: str, stage: str) -> bool:
+    """Whether a route uses a stage. Each stage that is built adds its own condition here."""
+    return False
