@@ -14,6 +14,8 @@ BigipSmError
 ├── CredentialError          AWS credentials could not be had or are not usable
 │   ├── SourceError          a source (STS, Secrets Manager) failed
 │   └── RecordError          a credential record is not in the documented format
+├── AwsError                 AWS did not answer what was asked
+├── PinError                 a file of pins cannot be used
 └── LabError                 the lab could not start or was asked for something it does not emulate
     └── RuleError            an iRule does not load, in the words of TMOS
 
@@ -111,6 +113,14 @@ class SourceError(CredentialError):
 
 class RecordError(CredentialError):
     """A credential record is not in the documented format. Never carries the record's value."""
+
+
+class AwsError(BigipSmError):
+    """AWS refused a question about the account, or could not be reached."""
+
+
+class PinError(BigipSmError):
+    """A file of pins is missing, or is not one."""
 
 
 class LabError(BigipSmError):
