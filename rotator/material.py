@@ -20,7 +20,7 @@ from bigip_sm.bigip.records import MAX_AHEAD, BearerRecord, Meta, SigningRecord
 from bigip_sm.errors import CredentialError
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import credential_group
-from bigip_sm.spec.usage import upstreams_of
+from bigip_sm.spec.usage import bearer_regions_of, scopes_of
 
 SKEW = 15 * 60
 """How far clocks may be apart, seconds: keys exist for every date within that of now and of the end."""
@@ -33,8 +33,6 @@ BEARER_SLOT = 20 * 60
 
 SHORTEST = 60
 """A session with less than this left, in seconds, is not worth pushing."""
-
-_SERVICE = "sagemaker"
 
 
 @dataclass(frozen=True)
@@ -75,18 +73,18 @@ def make(spec: Spec, role: str, session: SessionCredentials, *, now: float, rota
     end = min(int(session.expiration), int(now) + MAX_AHEAD - SKEW)
     if end - now < SHORTEST:
         raise CredentialError(f"role {role}: its session ends in {end - now:.0f} s; it is not pushed")
-    signed, borne = _regions(spec, role, "sagemaker"), _regions(spec, role, "sagemaker-openai")
+    borne = bearer_regions_of(spec, role)
     signing = tuple(
         SigningRecord(
-            _SERVICE,
+            service,
             region,
             date,
             session.access_key_id,
-            signing_key(session.secret_access_key, date, region, _SERVICE),
+            signing_key(session.secret_access_key, date, region, service),
             end,
             session.session_token,
         )
-        for region in signed
+        for service, region in scopes_of(spec, role)
         for date in utc_dates(now - SKEW, end + SKEW)
     )
     slot = max(0, int((now - session.issued_at) // BEARER_SLOT))
@@ -126,10 +124,3 @@ def utc_dates(begin: float, end: float) -> Iterator[str]:
     while day * 86400 <= end:
         yield datetime.datetime.fromtimestamp(day * 86400, datetime.timezone.utc).strftime("%Y%m%d")
         day += 1
-
-
-def _regions(spec: Spec, role: str, kind: str) -> list[str]:
-    """Regions of the role's upstreams of one kind, sorted."""
-    return sorted(
-        {region.name for upstream in upstreams_of(spec, role) if upstream.kind == kind for region in upstream.regions}
-    )

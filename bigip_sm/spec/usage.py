@@ -1,8 +1,23 @@
-"""Which roles requests are signed with, and for which upstreams: by an upstream's own role, or by a caller's group."""
+"""What requests are signed with, and for which upstreams: by an upstream's own role, or by a caller's group."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from bigip_sm.spec.model import Route, Spec, Upstream
+
+SIGNING_SERVICES = {"sagemaker": "sagemaker"}
+"""Kind of upstream whose requests are signed with SigV4 -> the service in their credential scope."""
+
+BEARER_KINDS = ("sagemaker-openai",)
+"""Kinds of upstream whose requests carry a bearer token."""
+
+
+class Scope(NamedTuple):
+    """What a signing key is good for, the date aside."""
+
+    service: str
+    region: str
 
 
 def roles_of(spec: Spec, route: Route) -> tuple[str, ...]:
@@ -14,3 +29,31 @@ def upstreams_of(spec: Spec, role: str) -> tuple[Upstream, ...]:
     """Every upstream that ``role`` is used for, in the order of the spec."""
     by_group = {route.upstream for route in spec.routes.values() if role in route.role_by_group.values()}
     return tuple(upstream for name, upstream in spec.upstreams.items() if upstream.role == role or name in by_group)
+
+
+def scopes_of(spec: Spec, role: str) -> tuple[Scope, ...]:
+    """Every (service, region) that requests are signed for with ``role``, sorted: what the rotator derives keys for."""
+    return tuple(
+        sorted(
+            {
+                Scope(SIGNING_SERVICES[upstream.kind], region.name)
+                for upstream in upstreams_of(spec, role)
+                if upstream.kind in SIGNING_SERVICES
+                for region in upstream.regions
+            }
+        )
+    )
+
+
+def bearer_regions_of(spec: Spec, role: str) -> tuple[str, ...]:
+    """Every region that bearer tokens of ``role`` are needed for, sorted."""
+    return tuple(
+        sorted(
+            {
+                region.name
+                for upstream in upstreams_of(spec, role)
+                if upstream.kind in BEARER_KINDS
+                for region in upstream.regions
+            }
+        )
+    )

@@ -13,8 +13,10 @@ from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.aws.sigv4 import signing_key
 from bigip_sm.bigip.records import MAX_AHEAD, decode_all
 from bigip_sm.errors import CredentialError, RecordError
+from bigip_sm.render.records import route_records
 from bigip_sm.spec import load
 from bigip_sm.spec.model import Spec
+from bigip_sm.spec.usage import bearer_regions_of, roles_of, scopes_of
 from rotator.material import BEARER_LIFE, SHORTEST, SKEW, Material, make, utc_dates
 
 QUICKSTART = Path(__file__).parents[2] / "declarations" / "quickstart" / "gateway.yaml"
@@ -136,3 +138,26 @@ def test_generation_is_the_issue_time_in_milliseconds() -> None:
 def test_utc_dates_include_both_ends() -> None:
     assert list(utc_dates(0, 0)) == ["19700101"]
     assert list(utc_dates(86399.9, 86400)) == ["19700101", "19700102"]
+
+
+@pytest.mark.parametrize(
+    "gateway", sorted(QUICKSTART.parents[1].glob("*/gateway.yaml")), ids=lambda path: path.parent.name
+)
+def test_whatever_a_route_is_rendered_to_sign_for_is_derived(gateway: Path) -> None:
+    """The (service, region) in a route's record is one that every role of the route gets keys or tokens for."""
+    spec = load(gateway)
+    exact, prefixes = route_records(spec, spec.routes)
+    checked = 0
+    for record in exact + prefixes:
+        if record["key"].startswith("* "):
+            continue
+        _, name, scheme, service, _, _, _, _, regions = record["value"].split("|")[:9]
+        for role in roles_of(spec, spec.routes[name]):
+            for region in regions.split(","):
+                where = region.partition("=")[0]
+                if scheme == "sigv4":
+                    assert (service, where) in scopes_of(spec, role)
+                else:
+                    assert where in bearer_regions_of(spec, role)
+                checked += 1
+    assert checked
