@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import ssl
@@ -193,6 +194,7 @@ def test_a_large_answer_is_not_read_to_its_end(issuer: IssuerServer) -> None:
         while True:
             sent.append(1)
             yield b" " * 65536
+            await asyncio.sleep(0)  # the server must get to see that nobody listens any more
 
     issuer.answer = Response(200, [], endless())
     with pytest.raises(SourceError, match="larger than 262144 bytes"):
@@ -201,8 +203,6 @@ def test_a_large_answer_is_not_read_to_its_end(issuer: IssuerServer) -> None:
 
 
 def test_a_slow_answer_is_not_waited_for(issuer: IssuerServer) -> None:
-    import asyncio
-
     async def drops() -> Any:
         while True:
             yield b" "
