@@ -2,6 +2,7 @@
 
 BigipSmError
 ├── SpecError                gateway.yaml or the inventory is wrong; carries every problem found
+├── EditError                gateway.yaml cannot be edited as asked
 ├── RenderError              the spec is valid but cannot be rendered
 ├── SchemaError              F5's AS3 schema is missing or unreadable
 ├── DeviceError              a BIG-IP did not do what was asked
@@ -57,6 +58,10 @@ class SpecError(BigipSmError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class EditError(BigipSmError):
+    """A change of gateway.yaml was asked for that cannot be made."""
 
 
 class RenderError(BigipSmError):
