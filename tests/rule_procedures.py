@@ -20,9 +20,10 @@ class Procedures:
         for one in load("/test/gateway/rule", text).procedures:
             self._tcl.call("proc", f"p.{one.name}", one.arguments, one.body)
 
-    def run(self, name: str, *arguments: str | bytes) -> str | None:
+    def run(self, name: str, *arguments: str | bytes | tuple[str, ...]) -> str | None:
         """The result, or None if the procedure raised an error of its own (``error "..."``, not one of Tcl's).
 
+        A tuple among the arguments is a list.
         Raises AssertionError for any other error.
         """
         code = self._tcl.call("catch", self._tcl.call("list", f"p.{name}", *arguments), "result", "options")

@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING
 
 from bigip_sm.render.callers import callers_of
 from bigip_sm.render.reasons import REASONS
-from bigip_sm.render.stages import BODY, OPTIONAL, REQUEST, RESPONSE, stages_of
+from bigip_sm.render.stages import ANSWER, BODY, OPTIONAL, REQUEST, RESPONSE, stages_of
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, credential_group, jwks_group, object_path
 from bigip_sm.spec.usage import roles_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+
+ANSWER_LIMIT = 1024**2
+"""Bytes that an answer, or one event of a stream, may have where a stage must read it whole."""
+
+JSON_LEVELS = 32
+"""Levels of nesting that a request's JSON may have, the object itself included."""
+
+JSON_MEMBERS = 1000
+"""Members that the JSON object of a request may have at its top level."""
 
 
 def render_irule(spec: Spec, listener: str) -> str:
@@ -39,6 +48,11 @@ def render_irule(spec: Spec, listener: str) -> str:
         request_stages=[stage for stage in REQUEST if stage not in OPTIONAL or stage in uses],
         body_stages=[stage for stage in BODY if stage in uses],
         response_stages=[stage for stage in RESPONSE if stage in uses],
+        answer_stages=[stage for stage in ANSWER if stage in uses],
+        answer_limit=ANSWER_LIMIT,
+        json_levels=JSON_LEVELS,
+        json_members=JSON_MEMBERS,
+        reads_json=bool(callers.tokens) or "json" in uses,
         has_prefixes=any(route.match.path.endswith("*") for route in routes),
         reasons=[reason for reason in REASONS.values() if not reason.stage or reason.stage in callers.types | uses],
         subject_pattern=SUBJECT_PATTERN,

@@ -12,19 +12,32 @@ from bigip_sm.spec.model import Spec
 REQUEST = ("read", "strip", "authenticate", "route", "authorize", "limit", "quota", "collect")
 """Stages of HTTP_REQUEST, in order. ``quota`` is optional."""
 
-BODY = ("validate", "guard", "translate")
-"""Optional stages that read or change a request's body, in order; a route that has one collects the body."""
+BODY = ("json", "validate", "guard", "translate")
+"""Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
+reads it as a JSON object and refuses what is none; any stage that wants its members brings it along."""
+
+JSON = frozenset({"guard"})
+"""Stages that bring ``json`` along on every route that uses them."""
 
 RESPONSE = ("limit_headers", "audit")
 """Optional stages of HTTP_RESPONSE, in order."""
 
-OPTIONAL = ("quota", *BODY, *RESPONSE)
+ANSWER = ("reframe", "guard_response", "usage", "shape")
+"""Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share."""
+
+OPTIONAL = ("quota", *BODY, *RESPONSE, *ANSWER)
 
 
 def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
-    """The optional stages that a route uses, in order; ``body`` is first among them if one needs the body."""
-    used = [stage for stage in OPTIONAL if _uses(spec, name, stage)]
-    return ("body", *used) if set(used) & set(BODY) else tuple(used)
+    """The optional stages that a route uses, in order.
+
+    ``body`` is among them if one needs the request's body, ``answer`` if one needs that of the answer.
+    """
+    used = {stage for stage in OPTIONAL if _uses(spec, name, stage)}
+    if used & JSON:
+        used.add("json")
+    markers = [mark for mark, stages in (("body", BODY), ("answer", ANSWER)) if used & set(stages)]
+    return (*markers, *(stage for stage in OPTIONAL if stage in used))
 
 
 def _uses(spec: Spec, name: str, stage: str) -> bool:
