@@ -1,7 +1,7 @@
 """How far clocks are apart: AWS's and the devices', read off the ``Date`` headers of what they answer anyway.
 
-AWS refuses what is signed more than 5 minutes off its own clock (IAM User Guide, troubleshooting signed requests), and
-the devices sign.
+AWS refuses what is signed more than 5 minutes off its own clock (IAM User Guide, troubleshooting signed requests). The
+devices sign, and tokens are made here: so where this machine's clock is off, the rotator goes by AWS's (``now``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ WARNING = 60.0
 ERROR = 240.0
 """Seconds apart from which it is an error: AWS will soon refuse, or does."""
 
+JUMP = 2.0
+"""Seconds by which our clock must have been set for what was known of AWS's to be void."""
+
 _lock = threading.Lock()
-_aws: float | None = None
+_aws: tuple[float, float] | None = None
+"""How far AWS's clock is ahead, and where our clock stood then."""
 
 
 def note_aws(http_response: Any, **_: Any) -> None:
@@ -30,12 +34,28 @@ def note_aws(http_response: Any, **_: Any) -> None:
     found = skew(http_response.headers.get("date"), time.time(), None)
     if found is not None:
         with _lock:
-            _aws = found
+            _aws = (found, _setting())
 
 
 def aws_skew() -> float | None:
-    """Seconds that AWS's clock is ahead of ours, None before its first answer."""
-    return _aws
+    """Seconds that AWS's clock is ahead of ours; None before its first answer since our clock was last set."""
+    known = _aws
+    return known[0] if known is not None and abs(_setting() - known[1]) <= JUMP else None
+
+
+def _setting() -> float:
+    """Where our clock stands against the one that is never set: changes when somebody sets ours, seconds."""
+    return time.time() - time.monotonic()
+
+
+def now() -> float:
+    """Epoch seconds by AWS's clock, as far as it is known and ours is more than ``WARNING`` off; else by ours.
+
+    A token made by a clock that is minutes ahead would be refused, and a session kept by one that is behind would end
+    unnoticed.
+    """
+    apart = aws_skew() or 0.0
+    return time.time() + (apart if abs(apart) > WARNING else 0.0)
 
 
 def forget() -> None:

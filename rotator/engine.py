@@ -81,7 +81,7 @@ class Engine:
         *,
         rotator: str,
         counters: Counters | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clocks.now,
         ticks: Callable[[], float] = time.monotonic,
         runner: Runner | None = None,
         source_runner: Runner | None = None,
@@ -151,8 +151,9 @@ class Engine:
             self._keys.fetching = True
             self._source_runner.submit(functools.partial(self._fetch_keys, self._keys))
         for turn in self._due_turns(ticks):
+            # The time is asked anew: with a source's first answer comes what AWS takes it to be.
             wanted: list[Wanted | WantedKeys] = [
-                one.wanted(now, revoked.get(one.role, 0)) for one in self._keepers.values() if one.tried
+                one.wanted(self._clock(), revoked.get(one.role, 0)) for one in self._keepers.values() if one.tried
             ]
             if self._keys.tried:
                 wanted.append(self._keys.wanted())
@@ -191,7 +192,9 @@ class Engine:
         """What needs somebody before requests are refused; empty if all is well."""
         pause = self._ticks() - self.last_tick
         stuck = [f"the loop has not run for {pause:.0f} s"] if pause > longest_pause else []
-        return stuck + self.board.troubles(self._clock())
+        apart, said = clocks.own_complaint(clocks.aws_skew())
+        wrong = [said] if abs(apart) > clocks.ERROR else []
+        return stuck + wrong + self.board.troubles(self._clock())
 
     def _due_keepers(self, now: float, ticks: float, revoked: Mapping[str, int]) -> list[Keeper]:
         due = []

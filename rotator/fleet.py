@@ -62,14 +62,14 @@ class Target:
     ) -> None:
         self.name = name
         self._connect = connect
-        self._version = version
+        self.version = version
         self.in_hand = threading.RLock()
         self._device: Device | None = None
         self._made_of: object = None
 
     def open(self, ends: float) -> Device:
         """The client, to be used until ``ends``. Raises DeviceError."""
-        made_of = self._version()
+        made_of = self.version()
         kept: Device | None = self._device
         if kept is not None and isinstance(kept, Bounded) and made_of == self._made_of:
             kept.deadline = ends

@@ -35,7 +35,7 @@ def rotate(
     *,
     rotator: str,
     store: Store | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = clocks.now,
     force: bool = False,
     deadline: float = DEADLINE,
     source: Callable[[Spec, str], Source] = source_for,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from bigip_sm.bigip.device import Device
 from bigip_sm.bigip.inventory import Inventory
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import credential_group
+from rotator import clocks
 from rotator.fleet import DEADLINE, rotate_all, units_of
 from rotator.push import Result, Wanted, revoke_role
 from rotator.store import Store, now_ms, utc
@@ -53,7 +53,7 @@ def revoke(
     store: Store,
     *,
     rotator: str,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = clocks.now,
     deadline: float = DEADLINE,
 ) -> Revoked:
     """Revoke everything of ``role`` that was issued until now. Raises OSError if that cannot be remembered.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,7 +47,7 @@ def look(
     store: Store,
     *,
     deadline: float = DEADLINE,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = clocks.now,
 ) -> list[Row]:
     """Read every device; a row for each role and device, roles in the order given. Changes nothing, never raises.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -76,7 +75,7 @@ class Counters:
         """Count the time that one unit took."""
         self._seconds.observe(seconds)
 
-    def show(self, board: Board, clock: Callable[[], float] = time.time) -> None:
+    def show(self, board: Board, clock: Callable[[], float] = clocks.now) -> None:
         """Have the state of ``board`` among the metrics."""
         self.registry.register(_collector(board, clock))
 

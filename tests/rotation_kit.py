@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from bigip_sm.bigip.inventory import DeviceEntry, Inventory, load_inventory
 from bigip_sm.lab.lab import Lab
 from bigip_sm.spec.model import Spec
 from rotator.engine import Engine
-from rotator.fleet import Target, units_of
+from rotator.fleet import Target, target_of, units_of
 from rotator.sources import Source
 from rotator.store import Store
 
@@ -107,7 +109,15 @@ class Issued:
 class Bench:
     """An engine over the lab's BIG-IP, ticked by the test."""
 
-    def __init__(self, gateway: Gateway, folder: Path, source: Callable[[Spec, str], Source] | None = None, **how: Any):
+    def __init__(
+        self,
+        gateway: Gateway,
+        folder: Path,
+        source: Callable[[Spec, str], Source] | None = None,
+        ca: Path | None = None,
+        **how: Any,
+    ) -> None:
+        """``ca`` is another CA file for the device than the lab's own; ``how`` is for the engine."""
         self.gateway = gateway
         self.lab = gateway.lab
         self.sources = {role: Issued(gateway.lab, role) for role in self.lab.spec.roles}
@@ -116,7 +126,7 @@ class Bench:
         how.setdefault("deadline", 5.0)
         self.engine = Engine(
             self.lab.spec,
-            units_of(self.inventory, quick_target),
+            units_of(self.inventory, functools.partial(quick_target, ca=ca)),
             self.store,
             rotator="test-rotator",
             source=source or (lambda spec, role: self.sources[role]),
@@ -171,9 +181,11 @@ class Bench:
         return [event for event in self.store.events() if event["event"] == kind]
 
 
-def quick_target(entry: DeviceEntry) -> Target:
-    """A device that is not waited for long."""
-    return Target(entry.name, lambda ends: entry.connect("rotator", patience=QUICK, deadline=ends))
+def quick_target(entry: DeviceEntry, ca: Path | None = None) -> Target:
+    """A device that is not waited for long, and trusted by ``ca`` if that is given."""
+    entry = entry if ca is None else replace(entry, ca=ca)
+    version = target_of(entry).version
+    return Target(entry.name, lambda ends: entry.connect("rotator", patience=QUICK, deadline=ends), version)
 
 
 @contextmanager

@@ -95,6 +95,7 @@ class Lab:
             clock=self._device_clock,
         )
         self._clients: dict[str, ClientFiles] = {}
+        self._issuing = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -182,15 +183,16 @@ class Lab:
             raise LabError(f"listener {name} is not there yet: apply the gateway first") from None
 
     def client(self, subject: str) -> ClientFiles:
-        """Files with a client certificate for ``subject`` from the CA that the gateway trusts."""
-        if subject not in self._clients:
-            issued = self.authorities.clients.issue(subject, client=True)
-            stem = f"client-{len(self._clients) + 1}" if "/" in subject else subject
-            files = ClientFiles(self.directory / f"{stem}.crt", self.directory / f"{stem}.key")
-            private_file(files.certificate, issued.certificate_pem)
-            private_file(files.key, issued.key_pem)
-            self._clients[subject] = files
-        return self._clients[subject]
+        """Files with a client certificate for ``subject`` from the CA that the gateway trusts. For any thread."""
+        with self._issuing:
+            if subject not in self._clients:
+                issued = self.authorities.clients.issue(subject, client=True)
+                stem = f"client-{len(self._clients) + 1}" if "/" in subject else subject
+                files = ClientFiles(self.directory / f"{stem}.crt", self.directory / f"{stem}.key")
+                private_file(files.certificate, issued.certificate_pem)
+                private_file(files.key, issued.key_pem)
+                self._clients[subject] = files
+            return self._clients[subject]
 
     def chat(self, endpoint: str) -> Chat:
         """The chat model behind an endpoint. Raises LabError if the endpoint has another kind of model."""

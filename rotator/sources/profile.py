@@ -6,7 +6,6 @@ that does not tell its end) the role is assumed, so what goes to a BIG-IP is a s
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from typing import Any, ClassVar
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.errors import SourceError
 from bigip_sm.spec.sources import ProfileSource
+from rotator import clocks
 from rotator.sources.clients import aws_session, client, explained
 from rotator.sources.sessions import assumed, checked, issue_time, resolved
 from rotator.sources.sts import assume_request, limits
@@ -34,7 +34,7 @@ class Profile:
     region: str
     settings: ProfileSource
     policy: str | None = field(default=None, repr=False)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = clocks.now
     _session: Any = field(default=None, init=False, repr=False)
     _first_seen: tuple[str, float] = field(default=("", 0.0), init=False, repr=False)
 

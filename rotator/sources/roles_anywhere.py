@@ -6,7 +6,6 @@ checks that it leaves to AWS, so that a wrong file has a clear message.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,6 +17,7 @@ from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.bigip.text import one_line
 from bigip_sm.errors import SourceError
 from bigip_sm.spec.sources import RolesAnywhereSource
+from rotator import clocks
 from rotator.sources.clients import aws_session, client, explained
 from rotator.sources.files import read
 from rotator.sources.sessions import checked, issue_time, resolved
@@ -38,7 +38,7 @@ class RolesAnywhere:
     arn: str
     region: str
     settings: RolesAnywhereSource
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = clocks.now
 
     polled: ClassVar[bool] = False
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.errors import SourceError
+from rotator import clocks
 from rotator.sources.clients import client, explained
 
 _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
@@ -33,7 +33,7 @@ class SecretsManager:
     role: str
     secret: str
     region: str
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = clocks.now
     _client: Any = field(default=None, init=False, repr=False)
     _version: str = field(default="", init=False, repr=False)
     _found: SessionCredentials | str = field(default="", init=False, repr=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.spec.sources import StsSource
+from rotator import clocks
 from rotator.sources.clients import client, explained
 from rotator.sources.sessions import SHORTEST, assumed
 
@@ -22,7 +22,7 @@ class Sts:
     region: str
     settings: StsSource = field(repr=False)
     policy: str | None = field(default=None, repr=False)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = clocks.now
 
     polled: ClassVar[bool] = False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import ClassVar
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.errors import SourceError
 from bigip_sm.spec.sources import WebIdentitySource
+from rotator import clocks
 from rotator.sources.clients import client, explained
 from rotator.sources.files import read
 from rotator.sources.sessions import assumed
@@ -34,7 +34,7 @@ class WebIdentity:
     region: str
     settings: WebIdentitySource
     policy: str | None = field(default=None, repr=False)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = clocks.now
 
     polled: ClassVar[bool] = False
 

@@ -72,6 +72,21 @@ def test_aws_is_read_off_its_answers() -> None:
     assert clocks.aws_skew() == pytest.approx(100, abs=2)
 
 
+@pytest.mark.parametrize(("ahead", "followed"), [(59.0, False), (-59.0, False), (600.0, True), (-600.0, True)])
+def test_aws_is_followed_where_ours_is_more_than_a_minute_off(ahead: float, followed: bool) -> None:
+    assert clocks.now() == pytest.approx(time.time(), abs=1)
+    clocks.note_aws(SimpleNamespace(headers={"date": formatdate(time.time() + ahead, usegmt=True)}))
+    assert clocks.now() == pytest.approx(time.time() + (ahead if followed else 0.0), abs=2)
+
+
+def test_when_our_clock_is_set_aws_is_not_known_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks.note_aws(SimpleNamespace(headers={"date": formatdate(time.time() + 600, usegmt=True)}))
+    was_set = SimpleNamespace(time=lambda: time.time() + 600, monotonic=time.monotonic)
+    monkeypatch.setattr(clocks, "time", was_set)
+    assert clocks.aws_skew() is None
+    assert clocks.now() == pytest.approx(time.time() + 600, abs=1)
+
+
 def test_every_client_of_ours_reads_it(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)

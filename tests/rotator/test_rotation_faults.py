@@ -11,13 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gateway_kit import CHAT, INVOKE, QUICKSTART, Gateway
 from rotation_kit import Bench, Flow, Issued, rotating
 
+from bigip_sm.aws.credentials import SessionCredentials
+from bigip_sm.bigip import connection
 from bigip_sm.bigip.records import SigningRecord, decode_all
 from bigip_sm.demo.stage import clean_environment
 from bigip_sm.lab.aws.refusal import Refusal
@@ -69,6 +74,16 @@ def put_session(gateway: Gateway) -> None:
 
 def put_secret(gateway: Gateway, value: dict[str, object]) -> None:
     gateway.lab.call(gateway.lab.cloud.moto.put_secret("bigip/classifier", value, "us-east-1"))
+
+
+def empty(gateway: Gateway) -> None:
+    """Take all records off the device, as a reboot does that finds nothing saved."""
+
+    async def commit() -> None:
+        groups = [group for group in gateway.lab.config.all(DataGroup) if group.path.startswith("/bigip_sm/")]
+        gateway.lab.config.commit(put=[DataGroup(group.path, "string", ()) for group in groups])
+
+    gateway.lab.call(commit())
 
 
 def problem(bench: Bench, role: str) -> str:
@@ -196,32 +211,40 @@ def test_half_written_answer(bench: Bench, method: str) -> None:
     assert bench.lab.control_plane.faults[0].times == 0
 
 
-def test_tls_certificate_changed(bench: Bench) -> None:
+def test_tls_certificate_changed(gateway: Gateway, tmp_path: Path) -> None:
     """A certificate of an unknown CA is not talked to; when the CA file names that CA, it is, without a restart."""
-    strange, lab = Authority.create("somebody else"), bench.lab
-    right = server_context(lab.authorities.servers.issue("bigip.lab", hosts=["127.0.0.1"]))
-    with Flow(bench.gateway) as flow:
-        lab.call(lab.control_plane.present_certificate(server_context(strange.issue("bigip.lab", hosts=["127.0.0.1"]))))
-        held = bench.generations()
-        bench.engine.rotate_now()
-        bench.until(lambda: "TLS certificate" in bench.reason())
-        flow.more()
-        assert bench.generations() == held
-        assert bench.engine.health() == []
-        lab.call(lab.control_plane.present_certificate(right))
-        bench.until(lambda: bench.in_order() and bench.generations() != held)
+    strange, lab = Authority.create("somebody else"), gateway.lab
+    ours, others = lab.authorities.servers, tmp_path / "ca.pem"
+    others.write_text(ours.certificate_pem)
+
+    def present(authority: Authority) -> None:
+        context = server_context(authority.issue("bigip.lab", hosts=["127.0.0.1"]))
+        lab.call(lab.control_plane.present_certificate(context))
+
+    with rotating(gateway, tmp_path, ca=others) as bench, Flow(gateway) as flow:
+        present(strange)
+        try:
+            held = bench.generations()
+            bench.engine.rotate_now()
+            bench.until(lambda: "TLS certificate" in bench.reason())
+            flow.more()
+            assert bench.generations() == held
+            assert bench.engine.health() == []
+            others.write_text(ours.certificate_pem + strange.certificate_pem)
+            bench.until(lambda: bench.in_order() and bench.generations() != held)
+        finally:
+            present(ours)
+        # The token of the connection that was not trusted any more could not be deleted: it ends by itself, as here.
+        lab.control_plane.tokens.clear()
+        bench.rotate()
 
 
 def test_reboot_with_an_empty_group(bench: Bench) -> None:
     """The device comes back without records and without tokens: the same session is put back, as a repair."""
     lab, held = bench.lab, bench.generations()
 
-    async def reboot() -> None:
-        lab.control_plane.tokens.clear()
-        empty = [group for group in lab.config.all(DataGroup) if group.path.startswith("/bigip_sm/")]
-        lab.config.commit(put=[DataGroup(group.path, "string", ()) for group in empty])
-
-    lab.call(reboot())
+    lab.control_plane.tokens.clear()
+    empty(bench.gateway)
     bench.until(lambda: len(bench.events("repaired")) == 2)
     lab.settle()
     with Flow(bench.gateway):
@@ -268,6 +291,44 @@ def test_clock_10_min_off(bench: Bench) -> None:
         finally:
             bench.lab.clock_offset = 0.0
         bench.until(bench.in_order)
+
+
+@pytest.mark.parametrize("ahead", [600.0, -600.0])
+def test_clock_10_min_off_on_the_rotators_own_host(
+    gateway: Gateway, tmp_path: Path, ahead: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes by AWS's clock: a token made by a clock that is ahead would be refused. Said, until it is put right.
+
+    The sessions are eleven minutes old, so by the wrong clock the next token would be due.
+    """
+    wrong = SimpleNamespace(time=lambda: time.time() + ahead, monotonic=time.monotonic, sleep=time.sleep)
+
+    def aged(role: str) -> Callable[[], SessionCredentials]:
+        def fetch() -> SessionCredentials:
+            clocks.note_aws(SimpleNamespace(headers={"date": formatdate(usegmt=True)}))
+            new = gateway.lab.cloud.sessions.issue(gateway.lab.spec.roles[role].arn, 3600)
+            return replace(new, issued_at=new.issued_at - 660, expiration=new.expiration - 660)
+
+        return fetch
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clocks, "time", wrong)
+        patch.setattr(connection, "time", wrong)
+        bench = Bench(gateway, tmp_path)
+        for role, source in bench.sources.items():
+            source.next = aged(role)
+        empty(gateway)  # what is there is of sessions that are newer
+        bench.until(lambda: all(bench.generations().values()))
+        gateway.lab.settle()
+        with Flow(gateway) as flow:
+            flow.more(20)
+            (said,) = bench.engine.health()
+            assert "the clock of this machine is " in said
+            assert ("ahead of" if ahead > 0 else "behind") in said
+            patch.undo()
+            bench.engine.rotate_now()
+            bench.until(bench.in_order)
+    bench.engine.stop(grace=3.0)
 
 
 # The rotator itself
