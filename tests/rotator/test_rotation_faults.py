@@ -6,11 +6,13 @@ The promise after each: no request is refused because of a rotation, and the nex
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -36,6 +38,7 @@ from rotator import clocks
 from rotator.sources import source_for
 
 CLASSIFIER = "/bigip_sm/quickstart.classifier"
+GROUP = "/mgmt/tm/ltm/data-group/internal/~bigip_sm~quickstart.classifier"
 FOREVER = 10**9
 
 
@@ -84,6 +87,26 @@ def empty(gateway: Gateway) -> None:
         gateway.lab.config.commit(put=[DataGroup(group.path, "string", ()) for group in groups])
 
     gateway.lab.call(commit())
+
+
+def apply_patch(gateway: Gateway, request: Request) -> None:
+    """Have a PATCH of a data group take effect, whatever becomes of its answer."""
+    group = gateway.lab.config.get(DataGroup, CLASSIFIER)
+    assert group is not None
+    gateway.lab.config.commit(put=[datagroups.patched(group, parse_object(request.body))])
+
+
+@contextmanager
+def started(gateway: Gateway, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A rotator in a process of its own."""
+    command = [sys.executable, "-m", "rotator", "run", str(QUICKSTART), "--devices", str(gateway.lab.devices_file)]
+    command += ["--interval", "1", "--metrics-port", "0", "--state", str(folder / "state"), "--id", "killed"]
+    environment = clean_environment() | {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def problem(bench: Bench, role: str) -> str:
@@ -187,20 +210,14 @@ def test_device_503_for_a_minute(bench: Bench) -> None:
 
 
 def test_connection_reset_after_the_patch_was_applied(bench: Bench) -> None:
-    applied = []
-
     def apply(request: Request) -> bool:
-        group = bench.lab.config.get(DataGroup, CLASSIFIER)
-        assert group is not None
-        if request.path.endswith("quickstart.classifier"):
-            bench.lab.config.commit(put=[datagroups.patched(group, parse_object(request.body))])
-            applied.append(request)
-        return bool(applied)
+        apply_patch(bench.gateway, request)
+        return True
 
     with Flow(bench.gateway):
-        bench.lab.control_plane.faults.append(Fault(method="PATCH", path="/mgmt/tm", reset=True, when=apply))
+        bench.lab.control_plane.faults.append(Fault(method="PATCH", path=GROUP, reset=True, when=apply))
         bench.rotate()
-    assert applied
+    assert bench.lab.control_plane.faults[0].times == 0
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
@@ -240,14 +257,18 @@ def test_tls_certificate_changed(gateway: Gateway, tmp_path: Path) -> None:
 
 
 def test_reboot_with_an_empty_group(bench: Bench) -> None:
-    """The device comes back without records and without tokens: the same session is put back, as a repair."""
-    lab, held = bench.lab, bench.generations()
+    """The device comes back without records and without tokens: the same session is put back, as a repair.
 
-    lab.control_plane.tokens.clear()
-    empty(bench.gateway)
-    bench.until(lambda: len(bench.events("repaired")) == 2)
-    lab.settle()
-    with Flow(bench.gateway):
+    Requests fail while it is down and has no records; from the repair on, none does.
+    """
+    lab, held = bench.lab, bench.generations()
+    with Flow(bench.gateway) as flow:
+        with flow.excused():
+            lab.call(lab.control_plane.reboot(refused=0.3, unavailable=0.3))
+            empty(bench.gateway)
+            bench.until(lambda: len(bench.events("repaired")) == 2 and bench.in_order())
+            lab.settle()
+        flow.more(20)
         bench.rotate()
     assert {event["generation"] for event in bench.events("repaired")} == set(held.values())
 
@@ -334,19 +355,53 @@ def test_clock_10_min_off_on_the_rotators_own_host(
 # The rotator itself
 
 
-def test_rotator_killed_at_any_point_and_started_again(aws: Gateway, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "rotator", "run", str(QUICKSTART), "--devices", str(aws.lab.devices_file)]
-    command += ["--interval", "1", "--metrics-port", "0", "--state", str(tmp_path / "state"), "--id", "killed"]
-    environment = clean_environment() | {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
+POINTS = {
+    "logging in": ("POST", "/mgmt/shared/authn/login"),
+    "reading": ("GET", GROUP),
+    "before the PATCH is applied": ("PATCH", GROUP),
+    "after the PATCH is applied": ("PATCH", GROUP),
+    "reading back": ("GET", GROUP),
+}
+"""Points of a rotation -> the request that the device has just got."""
+
+
+@pytest.mark.parametrize("point", list(POINTS))
+def test_rotator_killed_at_any_point_and_started_again(aws: Gateway, tmp_path: Path, point: str) -> None:
+    method, path = POINTS[point]
+    plane = aws.lab.control_plane
+
+    passed = []
+
+    def kill(request: Request) -> bool:
+        passed.append(request)
+        if point == "reading back" and len(passed) == 1:
+            return False
+        if point == "after the PATCH is applied":
+            apply_patch(aws, request)
+        process.send_signal(signal.SIGKILL)
+        return True
+
     with Flow(aws) as flow:
-        for pause in (0.9, 1.2, 1.5, 1.8, 2.2):
+        put_session(aws)
+        plane.faults.append(Fault(method=method, path=path, drop=True, when=kill))
+        with started(aws, tmp_path) as process:
+            assert process.wait(20) == -signal.SIGKILL
+        assert plane.faults[0].times == 0
+        flow.more()
+        with rotating(aws, tmp_path, source=source_for):
+            flow.more()
+
+
+def test_rotator_killed_at_random_and_started_again(aws: Gateway, tmp_path: Path) -> None:
+    with Flow(aws) as flow:
+        for _ in range(3):
             put_session(aws)
-            with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-                time.sleep(pause)
+            with started(aws, tmp_path) as process:
+                time.sleep(random.uniform(0.3, 2.5))  # noqa: S311 (not cryptography)
                 process.send_signal(signal.SIGKILL)
             flow.more()
-        with rotating(aws, tmp_path, source=source_for) as bench:
-            bench.until(bench.in_order)
+        with rotating(aws, tmp_path, source=source_for):
+            flow.more()
 
 
 def test_midnight_utc_passing(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
