@@ -112,6 +112,7 @@ class Interpreter:
         """Free the interpreter, in its own thread: Tcl aborts the process when another thread does that later."""
         for name in self._names:
             self._tcl.deletecommand(name)
+        _kept.remove(self._tcl)
         del self.call, self._tcl
 
     def elements(self, text: str) -> tuple[str, ...]:
@@ -242,8 +243,16 @@ class Interpreter:
         return callback
 
 
+_kept: list[_tkinter.TkappType] = []
+"""Every interpreter that is not disposed of. The garbage collector runs in any thread, and Tcl aborts the process when
+an interpreter is freed by another thread than its own; one that is forgotten costs some memory instead."""
+
+
 def create_tcl() -> _tkinter.TkappType:
-    """A bare Tcl interpreter: no display, no start-up files. Raises LabError if this Python has no Tcl."""
+    """A bare Tcl interpreter: no display, no start-up files. Raises LabError if this Python has no Tcl.
+
+    It stays until the process ends, unless an Interpreter disposes of it.
+    """
     try:
         import _tkinter
     except ImportError as error:
@@ -251,7 +260,9 @@ def create_tcl() -> _tkinter.TkappType:
             "this Python was built without tkinter, whose Tcl runs the iRules: install python3-tk"
             " (Debian, Ubuntu), python3-tkinter (Fedora, RHEL) or python-tk (Homebrew)"
         ) from error
-    return _tkinter.create(None, "tmm", "Tmm", False, True, False, False, None)
+    made = _tkinter.create(None, "tmm", "Tmm", False, True, False, False, None)
+    _kept.append(made)
+    return made
 
 
 def _counted(name: str, command: Command, counters: dict[str, int]) -> Command:

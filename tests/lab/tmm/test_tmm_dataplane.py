@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -139,6 +140,26 @@ def test_a_plane_can_be_made_in_one_thread_and_run_and_stopped_in_another() -> N
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
+
+
+FORGOTTEN = """
+import gc, threading
+from bigip_sm.lab.tmm.interpreter import create_tcl
+class Holder: pass
+gc.disable()
+holder = Holder()
+holder.tcl, holder.itself = create_tcl(), holder
+del holder
+collector = threading.Thread(target=gc.collect)
+collector.start()
+collector.join()
+print("alive")
+"""
+
+
+def test_an_interpreter_that_another_thread_would_collect_does_not_end_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", FORGOTTEN], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 
 def test_a_python_without_tcl_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
