@@ -95,6 +95,7 @@ class Store:
         """Remember that everything issued up to ``generation`` is revoked. Raises OSError."""
         self._make_folder()
         with (self.folder / ".lock").open("w") as lock:
+            self._hand_over(lock.fileno())
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = dict(self.revocations())
             known[role] = max(generation, known.get(role, 0))
@@ -107,6 +108,7 @@ class Store:
         """Replace a file in one step, so that a reader sees the old or the new one."""
         descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=f".{path.name}.")
         try:
+            self._hand_over(descriptor)
             with os.fdopen(descriptor, "w") as file:
                 json.dump(document, file, indent=1)
                 file.flush()
@@ -121,7 +123,14 @@ class Store:
             self._journal.replace(self._journal.with_suffix(".jsonl.1"))
         descriptor = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w") as file:
+            self._hand_over(descriptor)
             file.write(line)
+
+    def _hand_over(self, descriptor: int) -> None:
+        """Give a file to the folder's owner. Somebody ran ``revoke`` as root: the daemon must be able to read it."""
+        if os.geteuid() == 0:
+            owner = self.folder.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     def _try(self, write: Callable[[], None]) -> None:
         try:

@@ -19,6 +19,7 @@ from bigip_sm.commands.lab_rule import commands, run
 from bigip_sm.commands.options import read_spec
 from bigip_sm.console import output_option, print_json, progress
 from bigip_sm.errors import LabError
+from bigip_sm.lab.files import private_file
 
 if TYPE_CHECKING:
     from bigip_sm.demo.stage import Stage
@@ -61,9 +62,10 @@ def up(file: Path, workers: int, output: str) -> None:
     """Start a lab for FILE, a gateway.yaml, and keep it running until Ctrl-C.
 
     FILE is applied to an emulated BIG-IP, the rotator brings credentials from an emulated AWS, and what to call is
-    printed: addresses, a CA file, and a curl line for each route, to be pasted into another terminal. Everything
-    listens on 127.0.0.1 only. Certificates and passwords are made anew, lie in a temporary directory, and go with it.
-    The sessions of the emulated AWS last an hour; every 30 minutes they are renewed and rotated in.
+    printed: addresses, a CA file, settings for a rotator of your own, and a curl line for each route, to be pasted into
+    another terminal. Everything listens on 127.0.0.1 only. Certificates and passwords are made anew, lie in a temporary
+    directory, and go with it. The sessions of the emulated AWS last an hour; every 30 minutes they are renewed and
+    rotated in.
 
     With --workers each process has TMMs, a session table and pool monitors of its own, as if each were a box.
 
@@ -94,7 +96,7 @@ def up(file: Path, workers: int, output: str) -> None:
         over = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: over.set())
-        describe(lab, spec, output)
+        describe(lab, spec, environment_file(lab), output)
         keep(stage, over)
         progress("ending the lab ...")
 
@@ -125,7 +127,15 @@ def keep(stage: Stage, over: threading.Event, renewal: float = RENEWAL) -> None:
                 click.echo(f"error: {error}", err=True)
 
 
-def describe(lab: Lab, spec: Spec, output: str) -> None:
+def environment_file(lab: Lab) -> Path:
+    """A file with the settings that lead AWS SDKs, and with them a rotator of your own, into the lab; for ``sh``."""
+    path = lab.directory / "aws.env"
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in lab.rotator_environment().items()]
+    private_file(path, "".join(lines))
+    return path
+
+
+def describe(lab: Lab, spec: Spec, environment: Path, output: str) -> None:
     """Print where everything is, and a line to paste for each route."""
     listeners = {name: "{}:{}".format(*lab.listener(name)) for name in spec.listeners}
     calls = {name: shlex.join(call) for name, call in curl_calls(lab, spec)}
@@ -136,6 +146,7 @@ def describe(lab: Lab, spec: Spec, output: str) -> None:
                 "management": lab.management,
                 "ca": str(lab.ca_file),
                 "devices": str(lab.devices_file),
+                "environment": str(environment),
                 "calls": calls,
             }
         )
@@ -146,6 +157,7 @@ def describe(lab: Lab, spec: Spec, output: str) -> None:
         click.echo(f"management   {lab.management}")
         click.echo(f"CA file   {lab.ca_file}")
         click.echo(f"devices.yaml   {lab.devices_file}")
+        click.echo(f"AWS settings   {environment}   (for a rotator of your own: set -a; . {environment}; set +a)")
         for name, call in calls.items():
             click.echo(f"\n# route {name}\n{call}")
         click.echo("\nCtrl-C ends the lab.")

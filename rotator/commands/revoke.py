@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -41,8 +42,10 @@ def command(
     Callers of its routes get 503 until a session arrives that was issued later; a running rotator asks for one at once.
     Sessions that somebody copied live on: the policy that is printed ends them, once it is attached to the IAM role.
 
-    Exit codes: 0 every device is done, 1 some are not.
+    Exit codes: 0 every device is done, 1 some are not, or the answer was no.
     """
+    if not yes and (output == "json" or not sys.stdin.isatty()):
+        raise click.UsageError("nobody can be asked here: say --yes")
     configure(log_level)
     options.stop_on_sigterm()
     from rotator.revoke import revoke
@@ -51,7 +54,9 @@ def command(
     options.known_role(spec, gateway, role, "ROLE")
     if not yes:
         question = f"Take the credentials of role {role} off {len(inventory.devices)} device(s)?"
-        click.confirm(f"{question} Its routes answer 503 until a later session is there", abort=True, err=True)
+        if not click.confirm(f"{question} Its routes answer 503 until a later session is there", err=True):
+            click.echo("nothing was revoked", err=True)
+            click.get_current_context().exit(1)
     done = revoke(
         spec, inventory, role, options.store_for(state, spec), rotator=name or options.host(), deadline=deadline
     )

@@ -76,12 +76,15 @@ def client(
 @contextmanager
 def explained(role: str, doing: str) -> Iterator[None]:
     """Turn whatever AWS's libraries raise in the block into a SourceError of one line."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     try:
         yield
     except SourceError:
         raise
+    except NoCredentialsError:
+        cure = "set AWS_PROFILE or the AWS_* variables, under systemd in its environment file"
+        raise SourceError(f"role {role}: {doing}: this process has no AWS credentials of its own; {cure}") from None
     except ClientError as error:
         told = error.response.get("Error", {})
         reason = f"{told.get('Code', 'Unknown')}: {told.get('Message', 'no message')}"

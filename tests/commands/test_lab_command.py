@@ -20,6 +20,7 @@ from gateway_kit import INVOKE, Gateway
 
 from bigip_sm.commands.lab import certificate_subject, keep
 from bigip_sm.commands.main import main
+from bigip_sm.demo.stage import clean_environment
 from bigip_sm.errors import LabError
 from bigip_sm.spec import load
 
@@ -95,13 +96,23 @@ def test_the_printed_lines_work_and_ctrl_c_ends_it(workers: str) -> None:
         assert not Path(ca).exists()
 
 
-def test_json_names_what_is_there_and_sigterm_ends_it_too() -> None:
+def test_json_names_what_is_there_and_sigterm_ends_it_too(tmp_path: Path) -> None:
     with lab_up("--output", "json") as process:
         document = json.loads("\n".join(until(process, "}")))
-        assert set(document) == {"listeners", "management", "ca", "devices", "calls"}
+        assert set(document) == {"listeners", "management", "ca", "devices", "environment", "calls"}
         assert set(document["listeners"]) == {"public"}
         assert all(address.startswith("127.0.0.1:") for address in document["listeners"].values())
         assert Path(document["ca"]).read_text("ascii").startswith("-----BEGIN CERTIFICATE-----")
+        rotator = f"{sys.executable} -m rotator once {QUICKSTART} --devices {document['devices']} --state {tmp_path}"
+        ran = subprocess.run(
+            ["sh", "-c", f"set -a; . {document['environment']}; set +a; {rotator} --output json"],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
         assert process.returncode == 0

@@ -224,7 +224,7 @@ def test_unknown_caller(environment: EmulatedAws, monkeypatch: pytest.MonkeyPatc
 def test_no_credentials(environment: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(SourceError, match=r"role chat: .*: Unable to locate credentials"):
+    with pytest.raises(SourceError, match=r"role chat: .*: this process has no AWS credentials of its own; set AWS_"):
         source_for(SPEC, "chat").fetch()
 
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click.testing
@@ -139,10 +140,15 @@ def test_a_device_that_is_down_shows_what_was_last_known(place: Place, capsys: p
     assert "no connection to" in row["error"]
 
 
-def test_revoke_asks_first(place: Place) -> None:
+def test_revoke_asks_first(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.rotate()
     runner = click.testing.CliRunner()
     command = place.arguments("revoke", str(QUICKSTART), "chat")
+    done = runner.invoke(cli, command, input="y\n")
+    assert "nobody can be asked here: say --yes" in done.output
+    assert len(place.records("chat")) > 1
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("rotator.commands.revoke.sys", terminal)
     done = runner.invoke(cli, command, input="n\n")
     assert done.exit_code == 1
     assert "Take the credentials of role chat off 1 device(s)?" in done.output

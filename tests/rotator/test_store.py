@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -25,6 +26,19 @@ def test_journal_is_json_lines_for_the_owner_only(store: Store) -> None:
     assert next(store.events()) == {"time": "2026-11-21T12:00:00Z", "event": "pushed", "role": "chat", "devices": ["a"]}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_writes_belongs_to_the_owner_of_the_folder(store: Store) -> None:
+    """``revoke`` at 3 a.m. is run as root, and the daemon has to read what it wrote."""
+    store.folder.mkdir()
+    os.chown(store.folder, 12345, 23456)
+    store.revoke("chat", 1)
+    store.journal("revoked", 0)
+    store.save_state({})
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in store.folder.iterdir()}
+    assert owners == {(12345, 23456)}
+    assert len(list(store.folder.iterdir())) == 4
 
 
 def test_a_line_that_a_crash_cut_short_is_left_out(store: Store) -> None:
