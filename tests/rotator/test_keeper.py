@@ -53,7 +53,7 @@ def test_refreshed_at_two_thirds_of_its_life_and_a_little_before() -> None:
     due = NOW + LIFE * 2 / 3
     assert not one.wants_fetch(due - JITTER * LIFE, 1.0, 0)
     assert one.wants_fetch(due, 1.0, 0)
-    assert due - JITTER * LIFE <= one.next_at(NOW, 0.0) <= due
+    assert due - JITTER * LIFE <= one.next_at(NOW, 0.0) <= due - 20  # time to bring it before it is late
 
 
 def test_rotators_spread() -> None:
