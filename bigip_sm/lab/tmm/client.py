@@ -112,6 +112,8 @@ class ClientConnection(asyncio.Protocol):
         for timer in (self._timer, self._handshake, self._linger, *self._timers.values()):
             if timer is not None:
                 timer.cancel()
+        if self._tls is not None:
+            self._tls.end()
         if hurry:
             self.flow.hasten()
         self.flow.run(self._lost)

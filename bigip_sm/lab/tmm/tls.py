@@ -227,8 +227,16 @@ class ClientSide:
         except SSL.Error:
             return
 
+    def end(self) -> None:
+        """The TCP connection is over; its session may be resumed, with or without a close_notify.
+
+        OpenSSL takes a session out of its cache when the connection is freed and neither side has said close_notify.
+        TMM does so only with strict-resume, which is off by default (tmsh reference, ltm profile client-ssl).
+        """
+        self._connection.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
+
     def _identify(self) -> None:
-        """After the handshake: the client's chain and its verify result, of the full handshake if this resumed one.."""
+        """After the handshake: the client's chain and its verify result, of the full handshake if this resumed one."""
         self.established = True
         connection = self._connection
         leaf = connection.get_peer_certificate(as_cryptography=True)

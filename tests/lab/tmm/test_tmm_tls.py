@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 import ssl
 from dataclasses import replace
 
@@ -66,6 +68,31 @@ def test_a_resumed_session_keeps_certificate_and_verify_result(version: ssl.TLSV
                 assert client.writer.get_extra_info("ssl_object").session_reused
                 assert (await client.get()).body == first
             assert (first[:3] == b"2 0") == trusted
+
+    check()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("end", ["reset", "fin"])
+def test_a_session_can_be_resumed_after_an_end_without_close_notify(version: ssl.TLSVersion, end: str) -> None:
+    @scenario
+    async def check() -> None:
+        context = client_context(certificates().authority.certificate_pem, issue("partner"))
+        context.minimum_version = context.maximum_version = version
+        async with bench(SHOW) as b:
+            async with b.connect(context=context) as client:
+                first = (await client.get()).body
+                session = client.session
+                if end == "reset":
+                    client.writer.transport.abort()
+                else:
+                    client.writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            while b.plane.connections:
+                await asyncio.sleep(0.01)
+            gc.collect()  # what is left of the connection must not take the session along
+            async with b.connect(context=context, session=session) as client:
+                assert client.writer.get_extra_info("ssl_object").session_reused
+                assert (await client.get()).body == first
 
     check()
 
