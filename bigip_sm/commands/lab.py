@@ -165,18 +165,17 @@ def describe(lab: Lab, spec: Spec, environment: Path, output: str) -> None:
 
 
 def curl_calls(lab: Lab, spec: Spec) -> Iterator[tuple[str, list[str]]]:
-    """(route, curl command) of every route that a client certificate opens."""
+    """(route, curl command) of every route that a client certificate or a token opens."""
     for name, route in spec.routes.items():
-        subject = certificate_subject(spec, route)
-        if subject is None:
+        proof = _proof(lab, spec, route)
+        if not proof:
             continue
         listener = spec.listeners[route.listener]
         host = listener.hostnames[0]
         address, port = lab.listener(route.listener)
-        client = lab.client(subject)
         method = "POST" if "POST" in route.match.methods else route.match.methods[0]
         call = ["curl", "--noproxy", "*", "--cacert", str(lab.ca_file)]
-        call += ["--cert", str(client.certificate), "--key", str(client.key)]
+        call += proof
         call += ["--connect-to", f"{host}:{listener.port}:{address}:{port}"]
         if method in ("POST", "PUT", "PATCH"):
             call += ["-H", "Content-Type: application/json", "-d", BODIES[spec.upstreams[route.upstream].kind]]
@@ -185,6 +184,20 @@ def curl_calls(lab: Lab, spec: Spec) -> Iterator[tuple[str, list[str]]]:
         path = route.match.path.replace("*", "anything")
         suffix = "" if listener.port == 443 else f":{listener.port}"
         yield name, [*call, f"https://{host}{suffix}{path}"]
+
+
+def _proof(lab: Lab, spec: Spec, route: Route) -> list[str]:
+    """The options with which curl shows who is calling; none if the lab has nothing that the route takes."""
+    from bigip_sm.spec.principals import parse
+
+    subject = certificate_subject(spec, route)
+    if subject is not None:
+        files = lab.client(subject)
+        return ["--cert", str(files.certificate), "--key", str(files.key)]
+    for entry in map(parse, route.allow):
+        if entry.identity in lab.issuers.by_name:
+            return ["-H", f"Authorization: Bearer {lab.issuers.token_for(entry)}"]
+    return []
 
 
 def certificate_subject(spec: Spec, route: Route) -> str | None:

@@ -21,8 +21,10 @@ from bigip_sm.lab.bigip.accounts import Account
 from bigip_sm.lab.bigip.config import Config
 from bigip_sm.lab.bigip.device import ControlPlane
 from bigip_sm.lab.files import private_file
+from bigip_sm.lab.issuers import Issuers
 from bigip_sm.lab.network import LOOPBACK, Network
 from bigip_sm.lab.pki import server_context
+from bigip_sm.lab.proxy import ConnectProxy
 from bigip_sm.lab.tmm.dataplane import DataPlane
 from bigip_sm.lab.tmm.workers import Workers
 from bigip_sm.spec.model import Spec
@@ -74,7 +76,9 @@ class Lab:
         endpoints = seed.endpoints(spec)
         self._containers = {endpoint.name: endpoint.container for endpoint in endpoints}
         self.cloud = Cloud(endpoints)
+        self.issuers = Issuers(spec)
         self.network = Network()
+        self._proxy = ""
         self.authorities = seed.Authorities.create()
         self.config = Config()
         self._plane: DataPlane | Workers
@@ -202,8 +206,13 @@ class Lab:
         return container
 
     def rotator_environment(self) -> dict[str, str]:
-        """Environment variables that lead the rotator's AWS SDK into the lab."""
-        return self.cloud.environment(self.ca_file, seed.regions(self.spec)[0])
+        """Environment variables that lead the rotator into the lab: to its AWS, and to the issuers of tokens."""
+        return {
+            **self.cloud.environment(self.ca_file, seed.regions(self.spec)[0]),
+            "HTTPS_PROXY": self._proxy,
+            "NO_PROXY": f"{LOOPBACK},localhost",
+            "SSL_CERT_FILE": str(self.ca_file),
+        }
 
     def _device_clock(self) -> float:
         return time.time() + self._clock_offset
@@ -221,6 +230,7 @@ class Lab:
         self._stopping = asyncio.Event()
         async with AsyncExitStack() as stack:
             await self._start_cloud(stack)
+            await self._start_issuers(stack)
             # A Tcl interpreter belongs to the thread that made it.
             self._plane = self._make_plane()
             if isinstance(self._plane, DataPlane):
@@ -253,6 +263,13 @@ class Lab:
             elif not isinstance(role.source, SecretsManagerSource):
                 self.cloud.add_role(role.arn, max_session=role.source.duration)
         await self._put_sessions()
+
+    async def _start_issuers(self, stack: AsyncExitStack) -> None:
+        proxy = ConnectProxy(self.network)
+        for part in (self.issuers, proxy):
+            stack.push_async_callback(part.stop)
+        await self.issuers.start(self.network, self.authorities.servers)
+        self._proxy = await proxy.start()
 
     async def _put_sessions(self) -> None:
         for name, role in self.spec.roles.items():
