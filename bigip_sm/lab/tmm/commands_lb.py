@@ -95,15 +95,23 @@ def _nodes(tmm: Tmm, words: tuple[str, ...], *, active: bool) -> Result:
 
 
 def _server(session: Session, words: tuple[str, ...]) -> Result:
-    """The selected pool and member; members by DNS name show the name, since the lab has no addresses for them."""
+    """The selected pool and member; members by DNS name show the name, since the lab has no addresses for them.
+
+    While no member is selected the pool is the one that the rule or else the virtual server names, and nothing more is
+    told (F5, LB::server).
+    """
     member = session.member
     address = member.host if member is not None else ""
     port = str(member.port) if member is not None else "0"
+    pool = session.pool
+    if pool is None:
+        pool = session.virtual.pool if session.virtual is not None else None
     match words:
         case ():
-            return tuple(part.encode() for part in (session.pool or "", address, port))
+            told = (pool or "", address, port) if member is not None else (pool or "",)
+            return tuple(part.encode() for part in told)
         case ("pool",):
-            return (session.pool or "").encode()
+            return (pool or "").encode()
         case ("addr",):
             return address.encode()
         case ("port",):

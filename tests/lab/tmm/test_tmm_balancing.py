@@ -97,6 +97,25 @@ async def test_the_pool_command_chooses_and_stays_chosen() -> None:
 
 
 @scenario
+async def test_before_a_choice_the_pool_is_the_one_that_would_be_used() -> None:
+    rule = """
+        when CLIENT_ACCEPTED { set own [LB::server pool] }
+        when HTTP_REQUEST {
+            if {[active_members [LB::server pool]] < 1} { HTTP::respond 503 ; return }
+            set before [LB::server]
+            pool spare
+            HTTP::respond 200 content "$own/$before/[LB::server pool]/[LB::server addr]"
+        }
+    """
+    async with bench(rule, objects=[pool(SPARE, path="/T/A/spare")]) as b:
+        assert (await b.get()).body == b"/T/A/pool//T/A/pool//T/A/spare/"
+    async with bench(rule, virtual=replace(VIRTUAL, pool=None), objects=[pool(SPARE, path="/T/A/spare")]) as b:
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await b.get()
+        assert "no such pool" in b.log[0]
+
+
+@scenario
 async def test_an_unknown_pool_is_a_runtime_error() -> None:
     async with bench("when HTTP_REQUEST { catch { pool no[HTTP::method] } why; HTTP::respond 200 content $why }") as b:
         assert (await b.get()).body == b"no such pool noGET"
