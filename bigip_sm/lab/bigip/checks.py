@@ -145,6 +145,7 @@ def check(config: Config, *, put: Iterable[Object] = (), delete: Iterable[Object
     for profile in candidate.changed:
         if isinstance(profile, ClientSsl):
             _check_key_pairs(candidate, profile)
+    _check_nodes(candidate)
     for virtual in candidate.all(VirtualServer):
         _check_virtual(candidate, virtual)
 
@@ -272,6 +273,19 @@ def _check_key_pairs(candidate: Candidate, profile: ClientSsl) -> None:
                 f"01070317:3: Profile {profile.path}'s key ({key_path}) and certificate ({certificate_path}) "
                 "do not match"
             )
+
+
+def _check_nodes(candidate: Candidate) -> None:
+    """One address belongs to one node on the whole device, whatever the partition; so does one FQDN's name."""
+    owners: dict[tuple[bool, str], str] = {}
+    for pool in candidate.all(Pool):
+        for member in pool.members:
+            name = member.node.rpartition("/")[2] if member.fqdn else member.host
+            owner = owners.setdefault((member.fqdn, name), member.node)
+            if owner != member.node:
+                what = f"FQDN {member.host}" if member.fqdn else f"IP Address ({member.host})"
+                nodes = f"Pool member node ({member.node}) and existing node ({owner})"
+                raise TransactionError(f"0107003a:3: {nodes} cannot use the same {what}.")
 
 
 def _check_virtual(candidate: Candidate, virtual: VirtualServer) -> None:

@@ -294,6 +294,23 @@ def test_one_fqdn_in_two_tenants(box: Box) -> None:
     box.deploy(small("Two", pool_two=pool("two-")))
 
 
+def test_one_address_in_two_tenants(box: Box) -> None:
+    def pool(*members: Json) -> Json:
+        return {"class": "Pool", "members": [{"servicePort": 443, **member} for member in members]}
+
+    box.deploy(small("One", pool_one=pool({"serverAddresses": ["10.1.0.9"]})))
+    for member in (
+        {"serverAddresses": ["10.1.0.8", "10.1.0.9"]},
+        {"servers": [{"name": "other", "address": "10.1.0.9"}]},
+    ):
+        said = refusal(box, small("Two", pool_two=pool({"serverAddresses": ["10.1.0.7"]}, member)))
+        clash = "static address 10.1.0.9 conflicts with bigip node /One/10.1.0.9"
+        assert said == f"/Two/A/pool_two/members: pool member /Two/A/pool_two/members/1 {clash}"
+    box.deploy(
+        small("One", first=pool({"serverAddresses": ["10.1.0.9"]}), second=pool({"serverAddresses": ["10.1.0.9"]}))
+    )
+
+
 def test_pointer_into_another_application(box: Box) -> None:
     declaration = small(vs=service(iRules=["/T/B/rule"]))
     declaration["T"]["B"] = {"class": "Application", "rule": encoded("when CLIENT_ACCEPTED { }")}

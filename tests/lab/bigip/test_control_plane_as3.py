@@ -311,6 +311,16 @@ def test_rule_text_is_rewritten(box: Box) -> None:
     assert rule.text == "when CLIENT_ACCEPTED {\n    set a foobar\n}"
 
 
+def test_a_backslash_alone_on_a_line_is_a_change_at_each_post(box: Box) -> None:
+    declaration = small(rule=encoded("when CLIENT_ACCEPTED {\n    set a foo\n\\\n}"))
+    for _ in range(2):
+        (result,) = box.declare(declaration).json()["results"]
+        assert (result["code"], result["message"]) == (200, "success")
+        rule = box.config.get(Rule, "/T/A/rule")
+        assert rule is not None
+        assert rule.text == "when CLIENT_ACCEPTED {\n    set a foo\n }"
+
+
 def test_values_lose_their_backslashes_and_the_last_key_wins(box: Box) -> None:
     box.deploy(small(dg=group(("a", "1\\n2"), ("b", 'x"y{'), ("a", "last"))))
     found = box.config.get(DataGroup, "/T/A/dg")

@@ -66,6 +66,27 @@ def test_object_that_a_rule_of_another_tenant_names_stays(box: Box) -> None:
     )
 
 
+def test_one_address_is_one_node(box: Box) -> None:
+    """AS3 compares with the nodes of the device only; that two tenants of one declaration clash is for TMOS to see."""
+
+    def pool(member: Json) -> Json:
+        return {"class": "Pool", "members": [{"servicePort": 443, **member}]}
+
+    static = pool({"serverAddresses": ["10.1.0.9"]})
+    named = pool({"servers": [{"name": "web", "address": "10.1.0.9"}]})
+    text = failure(box, small(p1=static, p2=named))
+    assert text == (
+        "0107003a:3: Pool member node (/T/web) and existing node (/T/10.1.0.9) cannot use the same "
+        "IP Address (10.1.0.9)."
+    )
+    dynamic = pool({"addressDiscovery": "fqdn", "hostname": "a.example.com"})
+    for item in (static, dynamic):
+        answer = box.declare({**small("One", p1=item), **small("Two", p2=item)})
+        assert answer.status_code == 207, answer.text
+        codes = {result["tenant"]: result["code"] for result in answer.json()["results"]}
+        assert codes == {"One": 200, "Two": 422}
+
+
 def test_events_need_their_profiles(box: Box) -> None:
     rule = encoded("when CLIENTSSL_HANDSHAKE { set a 1 }")
     text = failure(box, small(vs=service(iRules=["rule"]), rule=rule))

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bigip_sm.lab.bigip.as3.text import braces_balance
+from bigip_sm.lab.bigip.as3.text import braces_balance, in_script
 from bigip_sm.lab.bigip.as3.translate import Desired
 from bigip_sm.lab.bigip.checks import KINDS, TransactionError, check
 from bigip_sm.lab.bigip.config import Config
@@ -127,18 +127,24 @@ def difference(config: Config, folders: Folders, desired: Desired, scope: Scope)
 
 def apply(config: Config, folders: Folders, desired: Desired, found: Difference) -> str | None:
     """Bring one tenant to its desired state; mcpd's words if it refuses, and then nothing has changed."""
+    put = tuple(_as_created(new) for new in found.put)
     try:
         _script(found)
         _refuse_surprises(config, found)
-        check(config, put=found.put, delete=found.delete)
+        check(config, put=put, delete=found.delete)
     except TransactionError as error:
         return str(error)
     for folder in found.folders:
         folders.ensure(folder)
-    config.commit(put=found.put, delete=found.delete)
+    config.commit(put=put, delete=found.delete)
     for folder in found.gone_folders:
         folders.remove(folder)
     return None
+
+
+def _as_created(new: Object) -> Object:
+    """The object as the device has it afterwards: Tcl reads the text of a rule once more."""
+    return dataclasses.replace(new, text=in_script(new.text)) if isinstance(new, Rule) else new
 
 
 def _script(found: Difference) -> None:

@@ -52,6 +52,14 @@ def rule_text(text: str) -> str:
     return re.sub(r"(?<=[^\n])\\\n[ \t]*", "", text)
 
 
+def in_script(text: str) -> str:
+    """A rewritten iRule as Tcl hands it to ``tmsh::create ltm rule``: a continuation that is left becomes a blank.
+
+    AS3 leaves the ones at the beginning of a line. It compares with its own text, so it sees a change at each POST.
+    """
+    return re.sub(r"\\\n[ \t]*", " ", text)
+
+
 def braces_balance(text: str) -> bool:
     """Whether TMSH finds the end of ``ltm rule X { text }``: every brace counts unless a backslash is before it."""
     depth = 0

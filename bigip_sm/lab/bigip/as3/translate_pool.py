@@ -1,7 +1,8 @@
 """Pool and Monitor as objects of the device.
 
 Nodes are named ``/T/<address>``, ``/T/<name>`` or ``/T/<fqdnPrefix><hostname>`` (AS3's ``src/lib/map_as3.js``);
-the clash of one FQDN in two tenants is that of ``src/lib/tag/nodeTag.js``.
+the clash of one FQDN or address in two tenants is that of ``src/lib/tag/nodeTag.js``, which knows the nodes that
+are there before the declaration and not those that it makes.
 """
 
 from __future__ import annotations
@@ -44,11 +45,14 @@ def _members(scope: Scope, item: Item, where: str, body: Json) -> Iterator[PoolM
             raise invalid(where, "should have required property 'hostname'")
         host = body["hostname"]
         node = f"/{item.tenant}/{body.get('fqdnPrefix', '')}{host}"
-        _refuse_clash(scope, item, where, host, node)
-        yield PoolMember(host, port, True, body.get("autoPopulate", False), node, priority_group=group)
+        member = PoolMember(host, port, True, body.get("autoPopulate", False), node, priority_group=group)
+        _refuse_clash(scope, item, where, member)
+        yield member
         return
     for name, address in _static(where, body):
-        yield PoolMember(address, port, False, node=f"/{item.tenant}/{name}", priority_group=group)
+        member = PoolMember(address, port, False, node=f"/{item.tenant}/{name}", priority_group=group)
+        _refuse_clash(scope, item, where, member)
+        yield member
 
 
 def _static(where: str, body: Json) -> Iterator[tuple[str, str]]:
@@ -65,14 +69,19 @@ def _static(where: str, body: Json) -> Iterator[tuple[str, str]]:
             raise lab_gap(where, f"the address {address!r} is") from None
 
 
-def _refuse_clash(scope: Scope, item: Item, where: str, host: str, node: str) -> None:
-    """The same FQDN node in another tenant: two nodes cannot both own its ephemeral addresses."""
+def _refuse_clash(scope: Scope, item: Item, where: str, member: PoolMember) -> None:
+    """The same node in another tenant: two cannot both own an address, or the ephemeral addresses of a name."""
     for other in scope.config.all(Pool):
-        tenant = other.path.split("/")[1]
-        for member in other.members if tenant != item.tenant else ():
-            if member.fqdn and member.host == host and member.node.rpartition("/")[2] == node.rpartition("/")[2]:
-                message = f"pool member {where} fqdn hostname {host} conflicts with bigip fqdn node {member.node}"
-                raise invalid(f"{item.path}/members", message)
+        for there in other.members if other.path.split("/")[1] != item.tenant else ():
+            if there.fqdn != member.fqdn or there.host != member.host:
+                continue
+            if not member.fqdn:
+                clash = f"static address {member.host} conflicts with bigip node {there.node}"
+            elif there.node.rpartition("/")[2] == member.node.rpartition("/")[2]:
+                clash = f"fqdn hostname {member.host} conflicts with bigip fqdn node {there.node}"
+            else:
+                continue
+            raise invalid(f"{item.path}/members", f"pool member {where} {clash}")
 
 
 def _monitor(scope: Scope, item: Item, value: Any) -> str:
