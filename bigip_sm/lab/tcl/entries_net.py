@@ -96,6 +96,12 @@ BALANCING: tuple[Command, ...] = (
     entry("pool", "name ?member address ?port??", "chooses the pool, or a member of it", (1, 4), events=CONNECTION),
     entry("node", "address ?port?", "chooses a server outside of any pool", (1, 2), events=CONNECTION),
     entry("snat", "none|automap|address", "accepted; the lab translates no addresses", (1, 2), events=CONNECTION),
+    ensemble(
+        "persist",
+        "persistence; the lab knows none",
+        events=CONNECTION,
+        none=sub("", "no persistence for this connection: as it is anyway"),
+    ),
     entry(
         "active_members",
         "?-list? pool",

@@ -24,6 +24,7 @@ def commands(tmm: Tmm) -> dict[str, Command]:
         "pool": lambda *words: _pool(tmm, words),
         "node": lambda *words: _node(tmm.session, words),
         "snat": lambda *_: b"",
+        "persist": lambda *_: b"",
         "active_members": lambda *words: _members(tmm, words, active=True),
         "members": lambda *words: _members(tmm, words, active=False),
         "active_nodes": lambda *words: _nodes(tmm, words, active=True),

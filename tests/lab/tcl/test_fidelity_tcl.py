@@ -39,7 +39,7 @@ def test_a_variables_name_ends_at_other_characters(run: Run, end: str) -> None:
 
 
 COMMANDS = """ILX::init ILX::call ISTATS::incr JSON::root JSON::parse JSON::create JSON::get JSON::set JSON::type
-    JSON::object JSON::array JSON::render SSE::field TCP::collect X509::cert_fields STREAM::expression persist rateclass
+    JSON::object JSON::array JSON::render SSE::field TCP::collect X509::cert_fields STREAM::expression rateclass
     WAM::enable DNS::name"""
 
 

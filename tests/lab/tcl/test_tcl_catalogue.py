@@ -192,6 +192,8 @@ def test_what_tmm_refuses_in_an_event_is_refused() -> None:
         ("table set -georedundancy a b", "option -georedundancy of table set"),
         ("table lookup -excl a", "option -excl of table lookup"),
         ("table", "wrong # args"),
+        ("persist uie $x 3600", "not emulated by the lab: persist uie"),
+        ("persist $x", "persist"),
         ("table purge a", "not emulated by the lab: table purge"),
         ("after", "wrong # args"),
         ("after soon", 'bad argument "soon"'),

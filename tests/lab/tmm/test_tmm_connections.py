@@ -48,6 +48,7 @@ async def answered(rule: str) -> str:
         ("catch {IP::addr nonsense equals 10.0.0.0/8} why; set why", "IP::addr: not an IP address or mask"),
         ("expr {[TCP::client_port] == [TCP::remote_port]}", "1"),
         ("snat automap; snat none", ""),
+        ("persist none", ""),
     ],
 )
 def test_addresses(script: str, expected: str) -> None:
