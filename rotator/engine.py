@@ -7,44 +7,34 @@ so that nothing slow or dead delays anything else.
 from __future__ import annotations
 
 import functools
-import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.spec.model import Spec
 from rotator import clocks, keys
-from rotator.board import Board, History, as_json
+from rotator.board import Board
 from rotator.fleet import DEADLINE, GRACE, Job, Unit
 from rotator.jwks import KeySets
-from rotator.keeper import Keeper, back_off, generation
+from rotator.keeper import Keeper, generation
 from rotator.keys import KeysKeeper, WantedKeys
+from rotator.ledger import Ledger
 from rotator.pool import Pool
-from rotator.push import Failure, Result, Wanted
+from rotator.push import Result, Wanted
 from rotator.sources import Source, source_for
 from rotator.store import Store, utc
 from rotator.telemetry import Counters
-
-logger = logging.getLogger(__name__)
+from rotator.turns import Turn
 
 INTERVAL = 60.0
 """Seconds between two looks at a device and at a polled source, +-10 %."""
 
 SOURCES_AT_ONCE = 8
-SAVE_EVERY = 5.0
-"""Seconds between two writes of the state file, at the soonest."""
 
 _PATIENCE = 2
 """Intervals by which a rotator that is not the first lets the first be late."""
-
-_LOCKOUT_FIRST, _LOCKOUT_LAST = 0.5, 10.0
-"""Intervals to wait after a refused login, from the first to the last: more would lock the user out."""
-
-_NOT_THE_DEVICES: tuple[Failure, ...] = ("", "source", "clock")
 
 
 class Runner(Protocol):
@@ -52,18 +42,6 @@ class Runner(Protocol):
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run ``job`` soon."""
-
-
-@dataclass
-class _Turn:
-    """When a unit is looked at next, in ticks; ``since`` while it is being looked at."""
-
-    unit: Unit
-    next: float = 0.0
-    since: float | None = None
-    again: bool = False
-    failures: int = 0
-    overdue: bool = False
 
 
 class Engine:
@@ -90,10 +68,7 @@ class Engine:
         interval: float = INTERVAL,
         deadline: float = DEADLINE,
     ) -> None:
-        self.store = store
-        self.board = Board()
-        self.history = History()
-        self.counters = counters or Counters()
+        self.ledger = Ledger(spec, store, counters or Counters(), rotator)
         self.last_tick = ticks()
         self.rotator = rotator
         self._clock = clock
@@ -106,12 +81,19 @@ class Engine:
         self._deadline = deadline
         self._lock = threading.RLock()
         self._interrupted = threading.Event()
-        self._said: dict[str, str] = {}
-        self._saved_at = 0.0
-        self._dirty = False
-        self._turns: list[_Turn] = []
+        self._turns: list[Turn] = []
         self._keepers: dict[str, Keeper] = {}
         self.load(spec, units)
+
+    @property
+    def board(self) -> Board:
+        """What is known of every role on every device."""
+        return self.ledger.board
+
+    @property
+    def store(self) -> Store:
+        """The files of this rotator."""
+        return self.ledger.store
 
     def load(self, spec: Spec, units: Sequence[Unit]) -> None:
         """Go on with another configuration; sessions of unchanged roles are kept, devices are logged into anew.
@@ -123,8 +105,7 @@ class Engine:
             for role in spec.roles
         }
         with self._lock:
-            if self.store.gateway != spec.gateway:
-                self.store = Store(self.store.folder, spec.gateway)
+            self.ledger.follow(spec)
             for role, keeper in keepers.items():
                 if role in self._keepers:
                     keeper.inherit(self._keepers[role])
@@ -132,7 +113,7 @@ class Engine:
             for unit in units:
                 for target in unit.targets:
                     target.in_hand = locks.get(target.name, target.in_hand)
-            old, self._turns = self._turns, [_Turn(unit) for unit in units]
+            old, self._turns = self._turns, [Turn(unit) for unit in units]
             self.spec, self._keepers = spec, keepers
             self._keys = KeysKeeper(spec, self._key_sets(spec))
             roles = [*keepers, *([keys.ROLE] if self._keys.wanted_by else [])]
@@ -144,7 +125,7 @@ class Engine:
         """Start what is due, and write down what happened."""
         now, ticks = self._clock(), self._ticks()
         revoked = self.store.revocations()
-        self._say("clock", clocks.own_complaint(clocks.aws_skew())[1])
+        self.ledger.say("clock", clocks.own_complaint(clocks.aws_skew())[1])
         for keeper in self._due_keepers(now, ticks, revoked):
             self._source_runner.submit(functools.partial(self._fetch, keeper))
         if self._keys.wants_fetch(ticks):
@@ -158,7 +139,7 @@ class Engine:
             if self._keys.tried:
                 wanted.append(self._keys.wanted())
             self._runner.submit(functools.partial(self._rotate, turn, wanted))
-        self._write_down(now, ticks)
+        self.ledger.write_down(now, ticks, self._roles(now, ticks))
         self.last_tick = ticks
 
     def rotate_now(self) -> None:
@@ -180,7 +161,8 @@ class Engine:
         until = time.monotonic() + grace
         for event in ended:
             event.wait(max(0.0, until - time.monotonic()))
-        self._write_down(self._clock(), self._ticks(), last=True)
+        now, ticks = self._clock(), self._ticks()
+        self.ledger.write_down(now, ticks, self._roles(now, ticks), last=True)
 
     def summary(self) -> str:
         """One line for people."""
@@ -227,17 +209,16 @@ class Engine:
         """Ask one source. Runs in a thread; must not raise."""
         found = keeper.fetch(self._clock)
         now = self._clock()
-        revoked = self.store.revocations().get(keeper.role, 0)
+        revoked = self.ledger.revoked(keeper.role)
         with self._lock:
             awaited = keeper.forced or not keeper.tried
             changed = keeper.take(found, now, self._ticks(), revoked)
             keeper.fetching = False
             if keeper is not self._keepers.get(keeper.role):
                 return
-            self.counters.fetched(keeper.role, failed=bool(keeper.problem))
-            self._say(f"source of {keeper.role}", keeper.problem)
+            self.ledger.fetched(keeper.role, f"source of {keeper.role}", keeper.problem)
             if changed and isinstance(found, SessionCredentials):
-                self._journal_session(keeper, found)
+                self.ledger.session(keeper.role, found, now)
             if changed or awaited:
                 self._look_at_all()
 
@@ -248,53 +229,31 @@ class Engine:
         with self._lock:
             keeper.fetching = False
             if keeper is self._keys:
-                self.counters.fetched(keys.ROLE, failed=bool(keeper.problem))
-                self._say("key sets", keeper.problem)
+                self.ledger.fetched(keys.ROLE, "key sets", keeper.problem)
                 if changed or first:
                     self._look_at_all()
 
-    def _journal_session(self, keeper: Keeper, session: SessionCredentials) -> None:
-        logger.info("role %s: new session, ends at %s", keeper.role, utc(session.expiration))
-        self.store.journal(
-            "session",
-            self._clock(),
-            gateway=self.spec.gateway,
-            rotator=self.rotator,
-            role=keeper.role,
-            arn=self.spec.roles[keeper.role].arn,
-            access_key_id=session.access_key_id,
-            generation=generation(session),
-            expires_at=utc(session.expiration),
-        )
-
     def _look_at_all(self) -> None:
         for turn in self._turns:
-            turn.next, turn.again = 0.0, turn.since is not None
+            turn.hurry()
 
-    def _due_turns(self, ticks: float) -> list[_Turn]:
-        due = []
+    def _due_turns(self, ticks: float) -> list[Turn]:
         with self._lock:
             if self._interrupted.is_set() or not any(keeper.tried for keeper in self._keepers.values()):
                 return []
             for turn in self._turns:
-                if turn.since is not None:
-                    self._give_up(turn, ticks)
-                elif ticks >= turn.next:
-                    turn.since, turn.again, turn.overdue = ticks, False, False
-                    due.append(turn)
-        return due
+                if turn.hangs(ticks, self._deadline):
+                    self._give_up(turn)
+            return [turn for turn in self._turns if turn.begins(ticks)]
 
-    def _give_up(self, turn: _Turn, ticks: float) -> None:
+    def _give_up(self, turn: Turn) -> None:
         """Report a unit that hangs where no deadline reaches. It is not asked again before it comes back."""
-        if turn.overdue or turn.since is None or ticks < turn.since + self._deadline + GRACE:
-            return
-        turn.overdue = True
         for target in turn.unit.targets:
             for role in (*self._keepers, keys.ROLE):
                 reason = f"{target.name}: not done after {self._deadline:g} s"
                 self._note(Result(role, target.name, "failed", reason, failure="timeout"))
 
-    def _rotate(self, turn: _Turn, wanted: Sequence[Wanted | WantedKeys]) -> None:
+    def _rotate(self, turn: Turn, wanted: Sequence[Wanted | WantedKeys]) -> None:
         """Look at one unit. Runs in a thread; must not raise."""
         started = time.monotonic()
         results: list[Result] = []
@@ -304,96 +263,43 @@ class Engine:
             self._clock,
             self.rotator,
             interrupted=self._interrupted,
-            revoked=lambda role: self.store.revocations().get(role, 0),
+            revoked=self.ledger.revoked,
         )
         try:
             for result in turn.unit.rotate(job):
                 results.append(result)
                 self._note(result)
         finally:
-            self.counters.took(time.monotonic() - started)
+            self.ledger.counters.took(time.monotonic() - started)
             with self._lock:
-                self._plan(turn, results)
+                turn.ends(results, self._ticks(), self._interval)
 
-    def _plan(self, turn: _Turn, results: Sequence[Result]) -> None:
-        """When that unit is looked at next."""
-        turn.since = None
-        kinds = {result.failure for result in results if result.state == "failed"} - set(_NOT_THE_DEVICES)
-        turn.failures = turn.failures + 1 if kinds else 0
-        if turn.again:
-            turn.next = 0.0
-        elif "authentication" in kinds:
-            turn.next = self._ticks() + back_off(
-                turn.failures, _LOCKOUT_FIRST * self._interval, _LOCKOUT_LAST * self._interval
-            )
-        elif kinds:
-            turn.next = self._ticks() + back_off(turn.failures, last=self._interval)
-        else:
-            turn.next = self._ticks() + self._interval * random.uniform(0.9, 1.1)  # noqa: S311 (not cryptography)
-
-    def _note(self, found: Result) -> None:
-        """Keep one result: on the board, in the counters, in the journal, in the log."""
-        self._say(f"clock of {found.device}", clocks.complaint(found.device, found.skew, clocks.aws_skew())[1])
-        result = clocks.judged(found)
+    def _note(self, result: Result) -> None:
+        """Keep one result, and act on a revocation that it tells of."""
         with self._lock:
             keeper = self._keepers.get(result.role)
-            rotation = keeper.rotation if keeper is not None else WantedKeys.rotation
-            before, after = self.board.note(result, self._clock(), rotation)
-            if after is None:
-                return
-            # The first push to a device is no repair, and what another rotator did is none either.
-            known = before is not None and before.result.generation is not None
-            repaired = (
-                result.repaired and known and before is not None and before.result.generation == result.generation
+            expected = self.ledger.note(
+                result, self._clock(), keeper.rotation if keeper is not None else WantedKeys.rotation
             )
-            self.counters.pushed(result, repaired=repaired)
-            self._dirty = True
-            if (
-                result.revoked
-                and keeper is not None
-                and keeper.session is not None
-                and generation(keeper.session) <= (result.generation or 0)
-            ):
+            if not (expected and result.revoked and keeper is not None and keeper.session is not None):
+                return
+            if generation(keeper.session) <= (result.generation or 0):
                 keeper.demand()  # revoked by another rotator: only a later session will be taken
-            self.history.note(before, after, repaired=repaired)
-            self._say(f"{result.role} on {result.device}", result.reason if result.state in ("failed", "stale") else "")
-
-    def _write_down(self, now: float, ticks: float, *, last: bool = False) -> None:
-        """Journal what came in since the last tick; save the state now and then."""
-        with self._lock:
-            events = self.history.drain()
-            save = last or (self._dirty and ticks - self._saved_at >= SAVE_EVERY)
-            if save:
-                self._dirty, self._saved_at = False, ticks
-        for event, details in events:
-            self.store.journal(event, now, gateway=self.spec.gateway, rotator=self.rotator, **details)
-        if save:
-            self.store.save_state(self.state(now, ticks))
 
     def state(self, now: float, ticks: float) -> dict[str, object]:
         """What the state file holds."""
+        return self.ledger.state(now, self._roles(now, ticks))
+
+    def _roles(self, now: float, ticks: float) -> dict[str, object]:
+        """What to say of each source: when it is asked next, and what was wrong the last time."""
         with self._lock:
-            roles = {
+            roles: dict[str, object] = {
                 one.role: {"next_fetch": utc(one.next_at(now, ticks)), "problem": one.problem}
                 for one in self._keepers.values()
             }
             if self._keys.wanted_by:
                 roles[keys.ROLE] = {"next_fetch": utc(self._keys.next_at(now, ticks)), "problem": self._keys.problem}
-        entries = [as_json(entry, now) for entry in self.board.entries().values() if entry is not None]
-        return {"rotator": self.rotator, "saved_at": utc(now), "roles": roles, "credentials": entries}
-
-    def _say(self, about: str, problem: str) -> None:
-        """Log a problem when it begins, when it changes its kind and when it is over; numbers alone are no change."""
-        shape = "".join(char for char in problem if not char.isdigit())
-        with self._lock:
-            was = self._said.get(about, "")
-            if shape == was:
-                return
-            self._said[about] = shape
-        if problem:
-            logger.warning("%s", problem)
-        else:
-            logger.info("%s: in order again", about)
+        return roles
 
 
 def _close(unit: Unit, event: threading.Event) -> None:

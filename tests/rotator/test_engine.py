@@ -104,7 +104,7 @@ def test_drift_is_repaired_in_the_next_cycle(
     assert world.source.asked == 1
     (event,) = world.events("repaired")
     assert event["devices"] == ["bigip-a"]
-    text = world.engine.counters.text().decode()
+    text = world.engine.ledger.counters.text().decode()
     assert 'bigip_sm_rotator_drift_repaired_total{device="bigip-a",role="classifier"} 1.0' in text
 
 
