@@ -26,9 +26,10 @@ from bigip_sm.errors import ObjectNotFound
 from bigip_sm.spec import load
 from bigip_sm.spec.names import credential_group
 from rotator.engine import Engine
-from rotator.fleet import Target, Unit
+from rotator.fleet import Unit
 from rotator.generations import inspect
 from rotator.store import Store
+from rotator.targets import Target
 
 SPEC = load(Path(__file__).parent.parent / "declarations" / "quickstart" / "gateway.yaml")
 BEGIN = 1_795_219_200.0 - 6 * 3600  # 2026-11-20T18:00:00Z: midnight is not the beginning

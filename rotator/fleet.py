@@ -6,14 +6,11 @@ a device group that syncs by itself and is therefore written through one of its 
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from bigip_sm.bigip.device import Device
 from bigip_sm.bigip.inventory import DeviceEntry, Inventory, SyncGroup
@@ -21,8 +18,7 @@ from bigip_sm.errors import AuthenticationFailed, DeviceTimeout, DeviceUnreachab
 from rotator.keys import WantedKeys, check_keys, push_keys
 from rotator.pool import Pool
 from rotator.push import Result, Wanted, check_role, failed, push_role
-
-logger = logging.getLogger(__name__)
+from rotator.targets import Target, clock_skew, target_of
 
 DEADLINE = 120.0
 """Seconds that one unit may take for all its roles."""
@@ -34,78 +30,6 @@ SYNC_WAIT = 5.0
 """Seconds that a device group has to bring what one member was given to the others."""
 
 SYNC_PAUSE = 0.5
-
-
-@runtime_checkable
-class Bounded(Protocol):
-    """A device client that can be used again with another deadline (a time of ``time.monotonic()``)."""
-
-    deadline: float | None
-
-
-@runtime_checkable
-class Clocked(Protocol):
-    """A device client that knows how many seconds the device's clock is ahead of ours."""
-
-    clock_skew: float | None
-
-
-class Target:
-    """One device by name, opened when needed and kept open. For who holds ``in_hand``.
-
-    ``connect`` is given the deadline, a time of ``time.monotonic()``. ``version`` tells of what the client was made
-    (such as the CA file's time): when it changes, a new one is made.
-    """
-
-    def __init__(
-        self, name: str, connect: Callable[[float], Device], version: Callable[[], object] = lambda: None
-    ) -> None:
-        self.name = name
-        self._connect = connect
-        self.version = version
-        self.in_hand = threading.RLock()
-        self._device: Device | None = None
-        self._made_of: object = None
-
-    def open(self, ends: float) -> Device:
-        """The client, to be used until ``ends``. Raises DeviceError."""
-        made_of = self.version()
-        kept: Device | None = self._device
-        if kept is not None and isinstance(kept, Bounded) and made_of == self._made_of:
-            kept.deadline = ends
-            return kept
-        self.close()
-        device = self._connect(ends)
-        self._device, self._made_of = device, made_of
-        return device
-
-    def close(self) -> None:
-        """Log out, which deletes the token; the next ``open`` logs in again. Never raises."""
-        device, self._device = self._device, None
-        if device is not None:
-            device.close()
-
-
-def target_of(entry: DeviceEntry) -> Target:
-    """The device of an inventory's entry, as its user for rotations."""
-
-    def version() -> object:
-        return [_stamp(path) for path in (entry.ca, _password_file(entry)) if path is not None]
-
-    return Target(entry.name, lambda ends: entry.connect("rotator", deadline=ends), version)
-
-
-def _password_file(entry: DeviceEntry) -> Path | None:
-    name = entry.rotator.password.file
-    return entry.rotator.folder / name if name is not None else None
-
-
-def _stamp(path: Path) -> object:
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        return type(error)
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @dataclass
@@ -259,7 +183,7 @@ def _push_device(target: Target, job: Job) -> Iterator[Result]:
                 raise
             except Exception as error:
                 result = failed(left[0].role, target.name, error)
-            yield replace(result, skew=_skew(device))
+            yield replace(result, skew=clock_skew(device))
             del left[0]
     except Exception as error:
         if isinstance(error, AuthenticationFailed):
@@ -295,7 +219,3 @@ def _check_synced(target: Target, job: Job, writer: str) -> Iterator[Result]:
         return result
 
     yield from _push_device(target, replace(job, push=wait))
-
-
-def _skew(device: Device) -> float | None:
-    return device.clock_skew if isinstance(device, Clocked) else None

@@ -12,8 +12,9 @@ from bigip_sm.errors import DeviceUnreachable, ObjectNotFound
 from bigip_sm.spec import load
 from bigip_sm.spec.model import Spec
 from rotator.engine import Engine
-from rotator.fleet import Target, Unit
+from rotator.fleet import Unit
 from rotator.store import Store
+from rotator.targets import Target
 
 SPEC = load(Path(__file__).parent.parent / "declarations" / "quickstart" / "gateway.yaml")
 NOW = 1_795_262_400.0  # 2026-11-21T12:00:00Z

@@ -20,9 +20,10 @@ from bigip_sm.bigip.inventory import DeviceEntry, Inventory, load_inventory
 from bigip_sm.lab.lab import Lab
 from bigip_sm.spec.model import Spec
 from rotator.engine import Engine
-from rotator.fleet import Target, target_of, units_of
+from rotator.fleet import units_of
 from rotator.sources import Source
 from rotator.store import Store
+from rotator.targets import Target, target_of
 
 QUICK = Patience(connect=1.0, read=2.0, repeats=2, backoff=0.02)
 BODIES = {INVOKE: b'{"instances": [[1]]}', CHAT: b'{"messages": []}'}

@@ -14,8 +14,9 @@ from bigip_sm.bigip.device import DataGroup
 from bigip_sm.bigip.inventory import Inventory, load_inventory
 from bigip_sm.errors import AuthenticationFailed, SpecError
 from bigip_sm.lab.bigip.faults import Fault
-from rotator.fleet import Job, Unit, target_of, units_of
+from rotator.fleet import Job, Unit, units_of
 from rotator.push import Wanted
+from rotator.targets import target_of
 
 PATH = "/bigip_sm/quickstart.chat"
 

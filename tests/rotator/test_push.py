@@ -21,9 +21,10 @@ from bigip_sm.lab.bigip.faults import Fault
 from bigip_sm.lab.bigip.objects import DataGroup as LabGroup
 from bigip_sm.lab.pki import Authority
 from bigip_sm.spec import load
-from rotator.fleet import Target, Unit, rotate_all
+from rotator.fleet import Unit, rotate_all
 from rotator.material import Material, make
 from rotator.push import Result, Wanted, push_role
+from rotator.targets import Target
 
 SPEC = load(Path(__file__).parents[2] / "declarations" / "quickstart" / "gateway.yaml")
 
