@@ -15,6 +15,7 @@ from background_loop import BackgroundLoop
 
 if TYPE_CHECKING:
     from callers_kit import Callers
+    from content_kit import Content
     from control_plane import EmulatedDevice
     from emulated_aws import EmulatedAws
     from gateway_kit import Gateway
@@ -73,6 +74,18 @@ def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
         made = Callers(gateway.stage)
         made.prepare()
         yield made
+
+
+@pytest.fixture(scope="session")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Content]:
+    """A gateway that checks what requests and answers contain. Tests that change its state undo it."""
+    from content_kit import SPEC, Content
+    from gateway_kit import running_gateway
+
+    folder = tmp_path_factory.mktemp("content")
+    (folder / "gateway.yaml").write_text(SPEC)
+    with running_gateway(folder / "gateway.yaml", folder) as gateway:
+        yield Content(gateway.stage)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from bigip_sm.aws.hosts import runtime_host
 from bigip_sm.render.checks import check
+from bigip_sm.render.content import shape_records, validation_records
 from bigip_sm.render.irule import render_irule
 from bigip_sm.render.records import (
     Records,
@@ -192,6 +193,12 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
             purpose = f"routes of listener {name} that take every path below their own"
             yield _data_group(spec, f"prefixes_{name}", "string", prefixes, purpose)
     yield _data_group(spec, "access", "string", access_records(spec), "which principal may use which route")
+    for item, records, purpose in (
+        ("validation", validation_records(spec), "what the requests of a route must look like"),
+        ("shape", shape_records(spec), "what the answers of a route may tell"),
+    ):
+        if records:
+            yield _data_group(spec, item, "string", records, purpose)
     for name, identity in spec.identities.items():
         if isinstance(identity, NetworkIdentity):
             purpose = f"whom identity {name} knows by network"

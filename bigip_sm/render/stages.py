@@ -8,24 +8,25 @@ route.
 from __future__ import annotations
 
 from bigip_sm.spec.model import Spec
+from bigip_sm.spec.usage import checks_content, checks_json
 
-REQUEST = ("read", "strip", "authenticate", "route", "authorize", "limit", "quota", "collect")
-"""Stages of HTTP_REQUEST, in order. ``quota`` is optional."""
+REQUEST = ("read", "strip", "authenticate", "route", "authorize", "limit", "content", "quota", "collect")
+"""Stages of HTTP_REQUEST, in order. ``content`` and ``quota`` are optional."""
 
 BODY = ("json", "validate", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
 reads it as a JSON object and refuses what is none; any stage that wants its members brings it along."""
 
-JSON = frozenset({"guard"})
+JSON = frozenset({"guard", "validate"})
 """Stages that bring ``json`` along on every route that uses them."""
 
-RESPONSE = ("limit_headers", "audit")
+RESPONSE = ("limit_headers", "audit", "clean")
 """Optional stages of HTTP_RESPONSE, in order."""
 
 ANSWER = ("reframe", "guard_response", "usage", "shape")
 """Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share."""
 
-OPTIONAL = ("quota", *BODY, *RESPONSE, *ANSWER)
+OPTIONAL = ("content", "quota", *BODY, *RESPONSE, *ANSWER)
 
 
 def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
@@ -42,4 +43,11 @@ def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
 
 def _uses(spec: Spec, name: str, stage: str) -> bool:
     """Whether a route uses a stage. Each stage that is built adds its own condition here."""
+    route = spec.routes[name]
+    if stage == "content":
+        return checks_content(route)
+    if stage == "validate":
+        return checks_json(route)
+    if stage in ("clean", "shape"):
+        return route.shape is not None
     return False

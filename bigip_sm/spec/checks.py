@@ -1,7 +1,8 @@
 """The rules of gateway.yaml that need more than one place of the file, beginning with names that must exist.
 
 ``check`` runs them all. The rules about callers are in ``check_identities`` and ``check_access``, those about routes,
-listeners and addresses in ``check_traffic``, those about AWS in ``check_aws`` and ``check_sources``.
+listeners and addresses in ``check_traffic``, about content in ``check_content``, those about AWS in ``check_aws`` and
+``check_sources``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from bigip_sm.errors import Problem
 from bigip_sm.spec.check_access import check_allow, check_role_by_group, check_role_names
 from bigip_sm.spec.check_aws import check_regions, check_roles
+from bigip_sm.spec.check_content import check_fields, check_validation
 from bigip_sm.spec.check_identities import check_identities
 from bigip_sm.spec.check_sources import check_rotation, check_sources
 from bigip_sm.spec.check_traffic import check_derived_names, check_listeners, check_networks, check_routes
@@ -31,6 +33,8 @@ def check(draft: Draft) -> list[Problem]:
         check_networks,
         check_routes,
         check_derived_names,
+        check_validation,
+        check_fields,
         check_regions,
         check_roles,
         check_sources,

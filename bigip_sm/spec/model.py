@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from bigip_sm.spec.content import ModelName, Shape, Validation
 from bigip_sm.spec.forms import Form
 from bigip_sm.spec.identities import Identity
 from bigip_sm.spec.names import PATH_PATTERN
@@ -127,6 +128,11 @@ class Match(Model):
         ),
     ] = Field(description="Exact path, or a prefix that ends in /*")
     methods: tuple[Method, ...] = Field(default=("POST",), min_length=1, description="HTTP methods")
+    models: tuple[ModelName, ...] = Field(
+        default=(),
+        max_length=64,
+        description="What the member model of the JSON body may be; any other request is refused. Default: not read",
+    )
 
 
 Principals = Annotated[
@@ -175,6 +181,14 @@ class Route(Model):
     )
     approved_by: Approval = Field(description="Who approved that these callers reach this model")
     limits: Limits = Field(default_factory=Limits, description="What one request may cost")
+    validation: Validation | None = Field(
+        default=None,
+        description="What a request must look like; {} for the defaults; default: its content is not read",
+    )
+    shape: Shape | None = Field(
+        default=None,
+        description="What answers may tell their caller; {} for the defaults; default: they go on as they are",
+    )
 
 
 class Spec(Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bigip_sm.spec.content import Validation, is_json
 from bigip_sm.spec.model import Route, Spec, Upstream
 
 SIGNING_SERVICES = {"sagemaker": "sagemaker"}
@@ -57,3 +58,13 @@ def bearer_regions_of(spec: Spec, role: str) -> tuple[str, ...]:
             }
         )
     )
+
+
+def checks_content(route: Route) -> bool:
+    """Whether the content of a route's requests is checked before AWS is reached."""
+    return route.validation is not None or bool(route.match.models)
+
+
+def checks_json(route: Route) -> bool:
+    """Whether the route checks requests and takes JSON."""
+    return checks_content(route) and any(map(is_json, (route.validation or Validation()).content_types))

@@ -1,0 +1,61 @@
+"""Rules about what requests and answers may contain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bigip_sm.errors import Problem
+from bigip_sm.spec.content import Validation, is_json
+from bigip_sm.spec.draft import Draft
+
+READ_BY_EVERY_ROUTE = ("host", "accept", "content-type", "content-length", "transfer-encoding")
+"""Headers that the gateway has its own rules for."""
+
+
+def check_validation(draft: Draft) -> Iterator[Problem]:
+    """Lists with repetitions; rules about JSON on routes that take something else as well."""
+    for route in draft.names("routes"):
+        path = ("routes", route, "validation")
+        for key in ("content_types", "headers", "fields"):
+            yield from draft.repeated(draft.texts(*path, key))
+        yield from draft.repeated(draft.texts("routes", route, "match", "models"))
+        for key in ("fields", "keep_headers"):
+            yield from draft.repeated(draft.texts("routes", route, "shape", key))
+        for where, header in draft.texts(*path, "headers"):
+            if header in READ_BY_EVERY_ROUTE:
+                yield draft.problem(where, f"every request may have {header}", "list other headers; see content_types")
+        yield from _other_than_json(draft, route)
+
+
+def check_fields(draft: Draft) -> Iterator[Problem]:
+    """Lists of allowed members without those that the route itself asks for."""
+    for route in draft.names("routes"):
+        path = ("routes", route, "validation")
+        fields = [text for _, text in draft.texts(*path, "fields")]
+        if not fields:
+            continue
+        wanted = {"model"} if draft.items("routes", route, "match", "models") else set()
+        shape = draft.text(*path, "shape")
+        wanted |= {"messages"} if shape == "openai-chat" else set()
+        for name in sorted(wanted - set(fields)):
+            message = f"{name} is not among the fields, but no request is accepted without it"
+            yield draft.problem((*path, "fields"), message, f"add {name}")
+        if shape == "tensorflow" and not {"instances", "inputs", "examples"} & set(fields):
+            message = "no request with these fields has the shape tensorflow"
+            yield draft.problem((*path, "fields"), message, "add instances, inputs or examples")
+
+
+def _other_than_json(draft: Draft, route: str) -> Iterator[Problem]:
+    """Where a body may be something else, what is asked of JSON could be walked around."""
+    path = ("routes", route, "validation")
+    default: tuple[str, ...] = Validation.model_fields["content_types"].default
+    types = [text for _, text in draft.texts(*path, "content_types")] or list(default)
+    other = [one for one in types if re.fullmatch(r"[^;/ ]+/[^;/ ]+", one) and not is_json(one)]
+    if not draft.has(*path) or not other:
+        return
+    for key in (("match", "models"), ("validation", "fields"), ("validation", "shape"), ("guards",)):
+        if draft.has("routes", route, *key):
+            message = f"{key[-1]} can be read in JSON only, and the route takes {other[0]}"
+            fix = f"remove {other[0]} from content_types, or give it a route of its own"
+            yield draft.problem(("routes", route, *key), message, fix)
