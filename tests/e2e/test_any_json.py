@@ -146,7 +146,7 @@ def test_members_are_put_in_place_of_others_or_added(
     procedures: Procedures, found: dict[str, Any], layout: Any, changes: list[tuple[str, Any]]
 ) -> None:
     document = written(found, layout)
-    if python_reads(document) is None:
+    if python_reads(document) is None or any("\ud800" in str(value) for _, value in changes):
         return
     text, members = document.decode("latin-1"), read(procedures, document, 60)[1]
     expected = dict(found)
