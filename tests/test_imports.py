@@ -42,7 +42,7 @@ MAY_IMPORT = {
 }
 """Package -> what it may import of ours, besides itself. A name allows all below it, but "bigip_sm" only itself."""
 
-LAB_VERBS = {"bigip_sm.commands.lab", "bigip_sm.commands.lab_rule", "bigip_sm.commands.demo", "bigip_sm.commands.test"}
+LAB_VERBS = {f"bigip_sm.commands.{verb}" for verb in ("lab", "lab_rule", "lab_declare", "demo", "test")}
 CLIENTS = {"httpx", "boto3", "botocore", "requests", "urllib3", "socket", "http", "ssl", "subprocess"}
 HEAVY = ("pydantic", "httpx", "boto3", "botocore", "rich", "jinja2", "cryptography", "jsonschema", "yaml", "tkinter")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bigip_sm.commands.lab_declare import declare
 from bigip_sm.commands.lab_rule import commands, run
 from bigip_sm.commands.options import read_spec
 from bigip_sm.console import output_option, print_json, progress
@@ -46,6 +47,7 @@ def command() -> None:
 
 command.add_command(run)
 command.add_command(commands)
+command.add_command(declare)
 
 
 @command.command("up")

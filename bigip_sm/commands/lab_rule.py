@@ -88,7 +88,7 @@ def run(
         tuple(_request(one) for one in requests or ("GET /",)),
         headers=tuple(_header(one) for one in headers),
         body=_content(body) or b"",
-        groups=tuple(_group(one) for one in groups),
+        groups=tuple(read_group(one) for one in groups),
         pools=pools,
         certificate=certificate,
         client_address=None if address is None else _address(address),
@@ -215,7 +215,8 @@ def _content(text: str | None) -> bytes | None:
     return Path(text[1:]).read_bytes()
 
 
-def _group(text: str) -> Group:
+def read_group(text: str) -> Group:
+    """The data group that ``NAME=FILE`` means. Raises BadParameter, LabError."""
     from bigip_sm.lab.tryout import parse_group
 
     name, mark, file = text.partition("=")

@@ -52,6 +52,11 @@ _COMMANDS: dict[type, str] = {
 """TMSH's name of each class."""
 
 
+def kind(each: Object) -> str:
+    """TMSH's name of the object's class."""
+    return _COMMANDS[type(each)]
+
+
 @dataclass(frozen=True)
 class Difference:
     """What one transaction would do to a tenant; ``before`` are the objects that it looked at."""
