@@ -3,9 +3,9 @@
     python benchmarks/two_rotators.py [--hours 24] [--devices 3] [--kills 40] [--seed 1]
 
 They share nothing but the devices, which are dictionaries here; clocks are simulated and a little apart. Sources give a
-session of an hour each time. At every step, every record on every device must be good. What is printed is how often
-devices were written: a session is replaced after 40 minutes, so 36 writes a day are the least. Each start of a rotator
-may add one. The bound is that, and three tenths more.
+session of an hour each time. At every step, every record on every device must be good, and none older than the one
+before. What is printed is how often devices were written: a session is replaced after 40 minutes, so 36 writes a day
+are the least. Each start of a rotator may add one. The bound is that, and three tenths more.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Simulation:
         self.now = BEGIN
         self.sessions = 0
         self.writes: Counter[tuple[str, str]] = Counter()
+        self.newest: dict[tuple[str, str], int] = {}
         self.groups: dict[str, dict[str, DataGroup]] = {f"bigip-{number}": {} for number in range(devices)}
 
 
@@ -132,12 +133,16 @@ def start(simulation: Simulation, name: str, apart: float, folder: Path) -> Engi
 
 
 def check(simulation: Simulation) -> None:
-    """Raises RuntimeError unless every device holds good records of every role."""
+    """Raises RuntimeError unless every device holds good records of every role, none older than it held before."""
     for device, groups in simulation.groups.items():
         for role in SPEC.roles:
             seen = inspect(groups.get(credential_group(SPEC.gateway, role)), simulation.now)
-            if seen.action != "fresh":
+            if seen.action != "fresh" or seen.present is None:
                 raise RuntimeError(f"{time.ctime(simulation.now)}: {role} on {device}: {seen.why}")
+            held = simulation.newest.get((device, role), 0)
+            if seen.present.generation < held:
+                raise RuntimeError(f"{time.ctime(simulation.now)}: {role} on {device}: went back to an older session")
+            simulation.newest[device, role] = seen.present.generation
 
 
 def day(hours: float, devices: int, kills: int, seed: int) -> tuple[Simulation, int]:
@@ -176,7 +181,8 @@ def main() -> int:
     simulation, killed = day(asked.hours, asked.devices, asked.kills, asked.seed)
     sessions = asked.hours * 3600 / (LIFE * 2 / 3)
     print(
-        f"{asked.hours:g} simulated hours, two rotators, one of them killed {killed} times; no bad record at any time"
+        f"{asked.hours:g} simulated hours, two rotators, one of them killed {killed} times; "
+        "at no time a bad record, or one older than before"
     )
     print(f"sessions asked for: {simulation.sessions} for {len(SPEC.roles)} roles")
     kept = True
