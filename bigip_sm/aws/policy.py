@@ -11,7 +11,7 @@ from typing import Any
 from bigip_sm.errors import CredentialError
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.sources import ProfileSource, RolesAnywhereSource, SecretsManagerSource, StsSource, WebIdentitySource
-from bigip_sm.spec.usage import upstreams_of
+from bigip_sm.spec.usage import bearer_regions_of, upstreams_of
 
 MAX_SESSION_POLICY = 2048
 """Longest session policy that AssumeRole takes, characters (STS API reference, parameter ``Policy``)."""
@@ -44,7 +44,7 @@ def session_policy(spec: Spec, role: str) -> str:
     statements: list[dict[str, object]] = [
         {"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": list(endpoint_arns(spec, role))}
     ]
-    if any(upstream.kind == "sagemaker-openai" for upstream in upstreams_of(spec, role)):
+    if bearer_regions_of(spec, role):
         statements.append({"Effect": "Allow", "Action": "sagemaker:CallWithBearerToken", "Resource": "*"})
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
     if len(policy) > MAX_SESSION_POLICY:

@@ -12,7 +12,6 @@ import base64
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from bigip_sm.aws.hosts import runtime_host
 from bigip_sm.render.checks import check
 from bigip_sm.render.content import shape_records, validation_records
 from bigip_sm.render.irule import render_irule
@@ -26,10 +25,11 @@ from bigip_sm.render.records import (
     route_records,
 )
 from bigip_sm.render.result import DataGroupSpec, Rendered
+from bigip_sm.render.targets import places_of
 from bigip_sm.render.templates import fill
 from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
-from bigip_sm.spec.model import Listener, PemFile, Route, Spec, UpstreamRegion
-from bigip_sm.spec.names import APPLICATION, credential_group, jwks_group, object_path, pool_item, server_tls_item
+from bigip_sm.spec.model import Listener, PemFile, Route, Spec
+from bigip_sm.spec.names import APPLICATION, credential_group, jwks_group, object_path
 
 SCHEMA_VERSION = "3.49.0"
 """By AS3's changelog: ``sustain`` in HTTP_Profile came with 3.49.0, enforceRFCCompliance with 3.40, sslEnabled and
@@ -70,7 +70,7 @@ def render(spec: Spec) -> Rendered:
         "adc", schema_version=SCHEMA_VERSION, gateway=spec.gateway, owner=spec.owner, application=APPLICATION
     )
     application = declaration[spec.gateway][APPLICATION]
-    for source in (_shared(spec), _listeners(spec, irules), _regions(spec), (item for item, _ in groups)):
+    for source in (_shared(spec), _listeners(spec, irules), _places(spec), (item for item, _ in groups)):
         application.update(source)
     check(declaration)
     return Rendered(declaration, irules, (*(group for _, group in groups), *_rotated_groups(spec)))
@@ -80,9 +80,8 @@ def _routes(spec: Spec, listener: str) -> dict[str, Route]:
     return {name: route for name, route in spec.routes.items() if route.listener == listener}
 
 
-def _regions_of(spec: Spec, routes: Iterable[Route]) -> list[str]:
-    upstreams = {route.upstream for route in routes}
-    return sorted({region.name for name in upstreams for region in spec.upstreams[name].regions})
+def _upstreams(routes: Iterable[Route]) -> set[str]:
+    return {route.upstream for route in routes}
 
 
 def _longest_timeout(spec: Spec, routes: Iterable[Route]) -> int:
@@ -100,7 +99,7 @@ def _shared(spec: Spec) -> Iterator[Item]:
 def _listeners(spec: Spec, irules: dict[str, str]) -> Iterator[Item]:
     for name, listener in spec.listeners.items():
         routes = _routes(spec, name).values()
-        regions = _regions_of(spec, routes)
+        profiles = sorted({place.tls for place in places_of(spec, _upstreams(routes))})
         yield (
             f"listener_{name}",
             fill(
@@ -113,7 +112,7 @@ def _listeners(spec: Spec, irules: dict[str, str]) -> Iterator[Item]:
                 http="http",
                 one_connect="one_connect",
                 server_tls=f"tls_{name}",
-                client_tls=server_tls_item("runtime", regions[0]) if regions else None,
+                client_tls=profiles[0] if profiles else None,
                 irule=f"irule_{name}",
             ),
         )
@@ -157,31 +156,16 @@ def _pem(source: str | PemFile) -> str | dict[str, str]:
     return source.text if isinstance(source, PemFile) else {"bigip": source}
 
 
-def _regions(spec: Spec) -> Iterator[Item]:
-    for region in _regions_of(spec, spec.routes.values()):
-        host, tls = runtime_host(region), server_tls_item("runtime", region)
-        yield tls, fill("tls_client", host=host)
-        yield _monitor_item(region), fill("monitor", tls=tls, host=host)
-    for name in sorted({route.upstream for route in spec.routes.values()}):
-        for upstream_region in spec.upstreams[name].regions:
-            yield (
-                pool_item(name, upstream_region.name),
-                fill(
-                    "pool",
-                    monitor=_monitor_item(upstream_region.name),
-                    host=_connected_host(upstream_region),
-                    prefix=f"{spec.gateway}-",
-                ),
-            )
-
-
-def _monitor_item(region: str) -> str:
-    return f"monitor_runtime_{region.replace('-', '_')}"
-
-
-def _connected_host(region: UpstreamRegion) -> str:
-    """The name that is connected to; the one that is signed and certified stays the public one."""
-    return region.vpc_endpoint or runtime_host(region.name)
+def _places(spec: Spec) -> Iterator[Item]:
+    places = places_of(spec, _upstreams(spec.routes.values()))
+    for place in {(one.hosts, one.region): one for one in places}.values():
+        yield place.tls, fill("tls_client", host=place.host)
+        yield place.monitor, fill("monitor", tls=place.tls, host=place.host)
+    for place in places:
+        yield (
+            place.pool,
+            fill("pool", monitor=place.monitor, host=place.connected, prefix=f"{spec.gateway}-"),
+        )
 
 
 def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bigip_sm.render.callers import callers_of
 from bigip_sm.render.reasons import REASONS
 from bigip_sm.render.stages import ANSWER, BODY, OPTIONAL, REQUEST, RESPONSE, stages_of
+from bigip_sm.render.targets import DEFAULT_HOSTS, places_of
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, credential_group, jwks_group, object_path
 from bigip_sm.spec.usage import roles_of
@@ -34,7 +35,8 @@ def render_irule(spec: Spec, listener: str) -> str:
     names = [name for name, route in spec.routes.items() if route.listener == listener]
     routes = [spec.routes[name] for name in names]
     uses = frozenset(stage for name in names for stage in stages_of(spec, name))
-    upstreams = [spec.upstreams[name] for name in sorted({route.upstream for route in routes})]
+    upstreams = {route.upstream for route in routes}
+    places = places_of(spec, upstreams)
     callers = callers_of(spec, listener)
     return _template().render(
         gateway=spec.gateway,
@@ -42,8 +44,10 @@ def render_irule(spec: Spec, listener: str) -> str:
         hostnames=sorted(spec.listeners[listener].hostnames),
         callers=callers,
         roles=sorted({role for route in routes for role in roles_of(spec, route)}),
-        schemes=sorted({"bearer" if upstream.kind == "sagemaker-openai" else "sigv4" for upstream in upstreams}),
-        regions=sorted({region.name for upstream in upstreams for region in upstream.regions}),
+        schemes=sorted({spec.upstreams[name].scheme for name in upstreams}),
+        server_tls=sorted({place.tls for place in places}),
+        host_kinds=sorted({place.hosts for place in places}),
+        usual_hosts=DEFAULT_HOSTS,
         uses=uses,
         request_stages=[stage for stage in REQUEST if stage not in OPTIONAL or stage in uses],
         body_stages=[stage for stage in BODY if stage in uses],

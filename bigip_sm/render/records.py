@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bigip_sm.aws.hosts import runtime_host
 from bigip_sm.errors import RenderError
 from bigip_sm.render.stages import stages_of
+from bigip_sm.render.targets import target_of
 from bigip_sm.spec.identities import ApiKeyIdentity, NetworkIdentity, key_class
-from bigip_sm.spec.model import Route, Spec, Upstream
+from bigip_sm.spec.model import Route, Spec
 from bigip_sm.spec.principals import known_subjects, parse
 
 FORMAT = 1
 """Version of the route records; the first field of each."""
-
-SIGNING_SERVICE = "sagemaker"
-"""The service in the credential scope of the SageMaker runtime."""
 
 Records = list[dict[str, str]]
 
@@ -28,19 +25,20 @@ def route_records(spec: Spec, routes: Mapping[str, Route]) -> tuple[Records, Rec
     """Records of a listener's routes: those of exact paths, and those of prefixes.
 
     ``<METHOD> <path>`` -> ``1|<route>|<scheme>|<signing service>|<upstream>|<role>|<body limit, bytes>|<upstream path>|
-    <region>=<signed host>[,...]`` with the regions in order of preference, then ``|<stage>[,...]`` if the route uses
-    optional stages; and ``* <path>`` -> the methods that the
-    path takes, sorted, for answers with 405. The path of a prefix ends in its last slash, without the asterisk. Raises
-    RenderError if two routes take the same requests.
+    <region>=<signed host>[=<kind of host>][,...]`` with the regions in order of preference, then ``|<stage>[,...]`` if
+    the route uses optional stages; and ``* <path>`` -> the methods that the path takes, sorted, for answers with 405.
+    The path of a prefix ends in its last slash, without the asterisk. Raises RenderError if two routes take the same
+    requests.
     """
-    targets = {name: _target(name, spec.upstreams[name]) for name in {route.upstream for route in routes.values()}}
+    targets = {name: target_of(name, spec.upstreams[name]) for name in {route.upstream for route in routes.values()}}
     exact: dict[str, str] = {}
     prefixes: dict[str, str] = {}
     methods: dict[str, set[str]] = {}
     for name, route in routes.items():
         records = prefixes if is_prefix(route) else exact
-        scheme, upstream, target = targets[route.upstream]
-        value = f"{FORMAT}|{name}|{scheme}|{SIGNING_SERVICE}|{upstream}|{route.limits.body}|{target}"
+        target, upstream = targets[route.upstream], f"{route.upstream}|{spec.upstreams[route.upstream].role}"
+        value = f"{FORMAT}|{name}|{target.scheme}|{target.service}|{upstream}|{route.limits.body}|{target.path}"
+        value += f"|{','.join(place.choice for place in target.places)}"
         if stages := stages_of(spec, name):
             value += f"|{','.join(stages)}"
         for method in route.match.methods:
@@ -57,15 +55,6 @@ def route_records(spec: Spec, routes: Mapping[str, Route]) -> tuple[Records, Rec
 def is_prefix(route: Route) -> bool:
     """Whether the route takes every path below its own."""
     return route.match.path.endswith("*")
-
-
-def _target(name: str, upstream: Upstream) -> tuple[str, str, str]:
-    if upstream.kind == "sagemaker-openai":
-        scheme, path = "bearer", f"/endpoints/{upstream.endpoint}/openai/v1/chat/completions"
-    else:
-        scheme, path = "sigv4", f"/endpoints/{upstream.endpoint}/invocations"
-    regions = ",".join(f"{region.name}={runtime_host(region.name)}" for region in upstream.regions)
-    return scheme, f"{name}|{upstream.role}", f"{path}|{regions}"
 
 
 def access_records(spec: Spec) -> Records:

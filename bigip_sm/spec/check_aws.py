@@ -5,33 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bigip_sm.aws.hosts import dns_suffix, is_aws_host, label_of, partition_of, public_host, vpc_endpoint
 from bigip_sm.errors import Problem
 from bigip_sm.spec.draft import Draft
-from bigip_sm.spec.model import UpstreamRegion
 from bigip_sm.spec.positions import Path, quoted
+from bigip_sm.spec.upstreams import UpstreamRegion, service_of
 
-# DNS name of an interface endpoint: vpce-<id>-<suffix>[-<zone>].<service>.<region>.vpce.<domain> (AWS PrivateLink
-# guide, "Access an AWS service using an interface VPC endpoint").
-_VPC_ENDPOINT = re.compile(
-    r"vpce-[a-z0-9-]+\.(?P<service>[a-z0-9.-]+)\.(?P<region>[a-z0-9-]+)\.vpce\.(?P<domain>amazonaws\.com(\.cn)?)"
-)
-_AWS_HOST = re.compile(r"(.+\.)?(amazonaws\.com(\.cn)?|api\.aws|amazonaws\.eu)")
-_SERVICE = "runtime.sagemaker"
 _SECRET_ARN = re.compile(r"arn:(?P<partition>[a-z-]+):secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+")
 _ROLE = re.compile(r"arn:(aws[a-z-]*):iam:")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]{2,4})?-[a-z]+-[1-9]")
-
-
-def partition_of(region: str) -> str:
-    """Return the partition of a region: ``aws``, ``aws-cn``, ``aws-us-gov``, or an isolated one such as ``aws-iso``."""
-    for pattern, partition in (
-        (r"cn-", "aws-cn"),
-        (r"us-gov-", "aws-us-gov"),
-        (r"[a-z]{2}-(iso[a-z]?)-", r"aws-\1"),
-    ):
-        if match := re.match(pattern, region):
-            return match.expand(partition)
-    return "aws"
 
 
 def check_regions(draft: Draft) -> Iterator[Problem]:
@@ -51,15 +33,14 @@ def check_regions(draft: Draft) -> Iterator[Problem]:
                 yield draft.problem((*path, "name"), message, "list each region once")
             seen.setdefault(region, index)
             if all(name in UpstreamRegion.model_fields for name in draft.names(*path)):
-                yield from _check_endpoint(draft, path, region)
+                yield from _check_endpoint(draft, path, region, service_of(draft.text("upstreams", upstream, "kind")))
 
 
-def _check_endpoint(draft: Draft, path: Path, region: str) -> Iterator[Problem]:
+def _check_endpoint(draft: Draft, path: Path, region: str, service: str) -> Iterator[Problem]:
     private = draft.boolean(*path, "private_dns", default=False)
     host = draft.text(*path, "vpc_endpoint")
-    domain = "amazonaws.com.cn" if partition_of(region) == "aws-cn" else "amazonaws.com"
-    public = f"{_SERVICE}.{region}.{domain}"
-    example = f"vpce-0a1b2c3d4e5f60718-abcdefgh.{_SERVICE}.{region}.vpce.{domain}"
+    domain, label, public = dns_suffix(region), label_of(service, region), public_host(service, region)
+    example = f"vpce-0a1b2c3d4e5f60718-abcdefgh.{label}.{region}.vpce.{domain}"
     if host is None:
         # What is written but is not text or a boolean has a problem of its own.
         if not draft.has(*path, "vpc_endpoint") and draft.boolean(*path, "private_dns", default=False) is False:
@@ -71,22 +52,20 @@ def _check_endpoint(draft: Draft, path: Path, region: str) -> Iterator[Problem]:
     if private:
         message = "vpc_endpoint and private_dns: true name two places to connect to"
         yield draft.problem(where, message, "keep vpc_endpoint, or remove it and keep private_dns: true")
-    endpoint = _VPC_ENDPOINT.fullmatch(host)
+    endpoint = vpc_endpoint(host)
     if endpoint is None:
-        if _AWS_HOST.fullmatch(host) and not private:
+        if is_aws_host(host) and not private:
             fix = f"write the endpoint's own name, such as {example}; or private_dns: true in place of vpc_endpoint"
             yield draft.problem(where, f"{quoted(host)} is a public host of AWS, not a VPC endpoint", fix)
         return
-    if endpoint["region"] != region:
-        message = f"this endpoint is in {endpoint['region']}, not in {region}"
+    if endpoint.region != region:
+        message = f"this endpoint is in {endpoint.region}, not in {region}"
         yield draft.problem(where, message, f"write the name of an endpoint in {region}, or change the region's name")
-    elif endpoint["domain"] != domain:
-        yield draft.problem(
-            where, f"names in {region} do not end in {endpoint['domain']}", f"write {domain} at its end"
-        )
-    if endpoint["service"] != _SERVICE:
-        message = f"this endpoint is of the service {endpoint['service']}"
-        yield draft.problem(where, message, f"write the name of an endpoint of {_SERVICE}, such as {example}")
+    elif endpoint.domain != domain:
+        yield draft.problem(where, f"names in {region} do not end in {endpoint.domain}", f"write {domain} at its end")
+    if endpoint.label != label:
+        message = f"this endpoint is of the service {endpoint.label}"
+        yield draft.problem(where, message, f"write the name of an endpoint of {label}, such as {example}")
 
 
 def check_partition(draft: Draft, path: Path, role: str, upstream: str) -> Iterator[Problem]:

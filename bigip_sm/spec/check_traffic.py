@@ -11,6 +11,7 @@ from bigip_sm.spec.draft import Draft
 from bigip_sm.spec.model import Listener, Match
 from bigip_sm.spec.names import pool_item, server_tls_item
 from bigip_sm.spec.positions import Path, dotted, quoted
+from bigip_sm.spec.upstreams import service_of
 
 
 def check_listeners(draft: Draft) -> Iterator[Problem]:
@@ -160,7 +161,10 @@ def check_derived_names(draft: Draft) -> Iterator[Problem]:
             yield draft.problem(
                 ("upstreams", upstream, "regions", index, "name"), message, "rename one of the upstreams"
             )
-    profiles = {server_tls_item("runtime", region) for _, _, region in regions}
+    profiles = {
+        server_tls_item(service_of(draft.text("upstreams", upstream, "kind")), region)
+        for upstream, _, region in regions
+    }
     for listener in draft.names("listeners"):
         if f"tls_{listener}" in profiles:
             message = f"its TLS profile would have the name tls_{listener}, which an AWS region needs"

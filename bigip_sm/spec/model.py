@@ -20,20 +20,18 @@ from bigip_sm.spec.scalars import (
     Address,
     Bytes,
     DeviceObject,
-    EndpointName,
     GatewayName,
     Hostname,
     Line,
     Method,
     Model,
     Name,
-    Region,
     RoleArn,
-    Seconds,
     device_key,
     reachable_path,
 )
 from bigip_sm.spec.sources import Rotation, Source
+from bigip_sm.spec.upstreams import Upstream
 
 
 class PemFile(Model):
@@ -90,30 +88,6 @@ class Role(Model):
     arn: RoleArn = Field(description="ARN of the role")
     source: Source = Field(description="Where the rotator gets a session of the role from")
     rotation: Rotation = Field(default_factory=Rotation, description="When the session is replaced")
-
-
-class UpstreamRegion(Model):
-    """One region of an upstream; the first one whose pool has an available member is used."""
-
-    name: Region = Field(description="AWS region of the endpoint; requests are signed for it")
-    vpc_endpoint: Hostname | None = Field(
-        default=None, description="DNS name of the interface VPC endpoint to connect to"
-    )
-    private_dns: bool = Field(default=False, description="The public runtime name resolves to the VPC endpoint")
-
-
-class Upstream(Model):
-    """One SageMaker endpoint."""
-
-    kind: Literal["sagemaker", "sagemaker-openai"] = Field(
-        description="sagemaker: SigV4, invocations; sagemaker-openai: bearer token, /openai/v1/chat/completions"
-    )
-    endpoint: EndpointName = Field(description="Name of the SageMaker endpoint, exactly as in AWS")
-    role: Name = Field(description="Role, by its name under roles, that requests are signed with")
-    regions: tuple[UpstreamRegion, ...] = Field(
-        min_length=1, description="Regions in order of preference; the first available one is used"
-    )
-    timeout: Seconds = Field(default=70, ge=1, le=3600, description="How long a silent upstream connection is kept")
 
 
 class Match(Model):

@@ -44,3 +44,8 @@ def pool_item(upstream: str, region: str) -> str:
 def server_tls_item(host_kind: str, region: str) -> str:
     """Name of the TLS_Client for one signed host, e.g. ``tls_runtime_us_east_1``."""
     return f"tls_{host_kind}_{region.replace('-', '_')}"
+
+
+def monitor_item(host_kind: str, region: str) -> str:
+    """Name of the monitor for one signed host, e.g. ``monitor_runtime_us_east_1``."""
+    return f"monitor_{host_kind}_{region.replace('-', '_')}"

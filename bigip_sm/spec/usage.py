@@ -1,17 +1,15 @@
-"""What requests are signed with, and for which upstreams: by an upstream's own role, or by a caller's group."""
+"""What requests are signed with, and for which upstreams: by an upstream's own role, or by a caller's group.
+
+The one source for what the rotator derives keys for and what policies allow.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from bigip_sm.spec.content import Validation, is_json
-from bigip_sm.spec.model import Route, Spec, Upstream
-
-SIGNING_SERVICES = {"sagemaker": "sagemaker"}
-"""Kind of upstream whose requests are signed with SigV4 -> the service in their credential scope."""
-
-BEARER_KINDS = ("sagemaker-openai",)
-"""Kinds of upstream whose requests carry a bearer token."""
+from bigip_sm.spec.model import Route, Spec
+from bigip_sm.spec.upstreams import Upstream
 
 
 class Scope(NamedTuple):
@@ -37,9 +35,9 @@ def scopes_of(spec: Spec, role: str) -> tuple[Scope, ...]:
     return tuple(
         sorted(
             {
-                Scope(SIGNING_SERVICES[upstream.kind], region.name)
+                Scope(upstream.signing_service, region.name)
                 for upstream in upstreams_of(spec, role)
-                if upstream.kind in SIGNING_SERVICES
+                if upstream.scheme == "sigv4"
                 for region in upstream.regions
             }
         )
@@ -53,7 +51,7 @@ def bearer_regions_of(spec: Spec, role: str) -> tuple[str, ...]:
             {
                 region.name
                 for upstream in upstreams_of(spec, role)
-                if upstream.kind in BEARER_KINDS
+                if upstream.scheme == "bearer"
                 for region in upstream.regions
             }
         )
