@@ -46,7 +46,7 @@ def render_irule(spec: Spec, listener: str) -> str:
         roles=sorted({role for route in routes for role in roles_of(spec, route)}),
         schemes=sorted({spec.upstreams[name].scheme for name in upstreams}),
         server_tls=sorted({place.tls for place in places}),
-        host_kinds=sorted({place.hosts for place in places}),
+        other_hosts=any(place.hosts != DEFAULT_HOSTS for place in places),
         usual_hosts=DEFAULT_HOSTS,
         uses=uses,
         request_stages=[stage for stage in REQUEST if stage not in OPTIONAL or stage in uses],
