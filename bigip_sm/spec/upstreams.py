@@ -33,6 +33,7 @@ class AwsUpstream(Model):
     scheme: ClassVar[Scheme] = "sigv4"
     service: ClassVar[str] = "runtime"  # key of aws.hosts.SERVICES
 
+    kind: str  # narrowed by each kind; here so that it is the first key
     role: Name = Field(description="Role, by its name under roles, that requests are signed with")
     regions: tuple[UpstreamRegion, ...] = Field(
         min_length=1, description="Regions in order of preference; the first available one is used"
