@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bigip_sm.lab.tcl.entries import REQUEST, RESPOND, RESPONSE, entry, sub
+from bigip_sm.lab.tcl.entries import REQUEST, RESPOND, RESPONSE, entry, flags, sub
 from bigip_sm.tcl.forms import Command, names
 
 _MESSAGE = REQUEST | RESPONSE
@@ -11,13 +11,35 @@ _BODY = names("HTTP_REQUEST HTTP_REQUEST_DATA HTTP_RESPONSE HTTP_RESPONSE_DATA")
 _RETRY = names("HTTP_REQUEST HTTP_REQUEST_DATA LB_SELECTED LB_FAILED HTTP_RESPONSE HTTP_RESPONSE_DATA")
 _ONE = (1, 1)
 _SET = (0, 1)
+_NORMALIZED = flags("-normalized")
 _NAMED = (1, 2)
 
 HTTP: tuple[Command, ...] = (
     entry("HTTP::method", "", "the request's method", events=REQUEST),
-    entry("HTTP::path", "?path?", "the request's path; an argument replaces it", _SET, events=REQUEST),
-    entry("HTTP::uri", "?uri?", "the request's path and query; an argument replaces both", _SET, events=REQUEST),
-    entry("HTTP::query", "?query?", "the query, without the question mark; or replaces it", _SET, events=REQUEST),
+    entry(
+        "HTTP::path",
+        "?-normalized | path?",
+        "the request's path; an argument replaces it",
+        _SET,
+        options=_NORMALIZED,
+        events=REQUEST,
+    ),
+    entry(
+        "HTTP::uri",
+        "?-normalized | uri?",
+        "the request's path and query; an argument replaces both",
+        _SET,
+        options=_NORMALIZED,
+        events=REQUEST,
+    ),
+    entry(
+        "HTTP::query",
+        "?-normalized | query?",
+        "the query, without the question mark; or replaces it",
+        _SET,
+        options=_NORMALIZED,
+        events=REQUEST,
+    ),
     entry("HTTP::host", "?host?", "the value of the Host header; or replaces it", _SET, events=REQUEST),
     entry("HTTP::version", "", "the version of HTTP: 1.0 or 1.1", events=_MESSAGE),
     entry("HTTP::request", "", "request line and headers, as they would be sent", events=REQUEST),

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bigip_sm.lab.tmm.messages import Headers, RequestHead, ResponseHead
+from bigip_sm.lab.tmm.normalized import FLAG, normal_path, normal_query, normal_target
 from bigip_sm.lab.tmm.session import Answer, Command, CommandError, Result, Session, wire
 from bigip_sm.lab.tmm.words import number
 
@@ -141,17 +142,25 @@ def _value(text: str) -> bytes:
     return value
 
 
-def _uri(head: RequestHead, value: str | None = None) -> Result:
+def _uri(head: RequestHead, value: str | None = None, *rest: str) -> Result:
     if value is None:
         return head.target
+    if value == FLAG and not rest:
+        return normal_target(head.target)
+    if rest:
+        raise CommandError("wrong # args: HTTP::uri ?-normalized | uri?")
     head.target = _target(value)
     return b""
 
 
-def _path(head: RequestHead, value: str | None = None) -> Result:
+def _path(head: RequestHead, value: str | None = None, *rest: str) -> Result:
     path, mark, query = head.target.partition(b"?")
     if value is None:
         return path
+    if value == FLAG and not rest:
+        return normal_path(path)
+    if rest:
+        raise CommandError("wrong # args: HTTP::path ?-normalized | path?")
     head.target = _target(value) + mark + query
     return b""
 
@@ -210,10 +219,14 @@ def _version(text: str, session: Session) -> bytes:
     return text.encode("ascii")
 
 
-def _query(head: RequestHead, value: str | None = None) -> Result:
+def _query(head: RequestHead, value: str | None = None, *rest: str) -> Result:
     path, _, query = head.target.partition(b"?")
     if value is None:
         return query
+    if value == FLAG and not rest:
+        return normal_query(query)
+    if rest:
+        raise CommandError("wrong # args: HTTP::query ?-normalized | query?")
     head.target = _target((path + b"?" + wire(value)).decode("latin-1")) if value else path
     return b""
 

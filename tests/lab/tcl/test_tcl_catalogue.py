@@ -115,7 +115,7 @@ def test_what_tmm_refuses_in_an_event_is_refused() -> None:
         ("HTTP::header value", "wrong # args"),
         ("HTTP::payload rechunk", "not emulated by the lab: HTTP::payload rechunk"),
         ("HTTP::payload replace 0 1", "wrong # args"),
-        ("HTTP::uri -normalized", "not emulated by the lab: option -normalized of HTTP::uri"),
+        ("HTTP::uri -raw", "not emulated by the lab: option -raw of HTTP::uri"),
         ("HTTP::path a b", "wrong # args"),
         ("HTTP::method GET", "wrong # args"),
         ("HTTP::respond", "wrong # args"),

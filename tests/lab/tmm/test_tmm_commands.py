@@ -51,6 +51,49 @@ def test_the_data_plane_fires_every_event_that_rules_may_handle() -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "normal"),
+    [
+        ("/", True),
+        ("/v1/models/a-b_c.d~e/", True),
+        ("/.well-known/x?y=1&z=a/b", True),
+        ("/a/../b", False),
+        ("/a/..", False),
+        ("/./a", False),
+        ("/a//b", False),
+        ("/a%62", False),
+        ("/a\\b", False),
+        ("/a;b", False),
+        ("/a?b=%63", False),
+        ("/a?b=c+d", False),
+    ],
+)
+def test_a_normal_target_is_given_back_and_no_other(target: str, normal: bool) -> None:
+    @scenario
+    async def check() -> None:
+        rule = """
+            when HTTP_REQUEST {
+                if {[catch {
+                    set seen "[HTTP::uri -normalized] [HTTP::path -normalized] [HTTP::query -normalized]"
+                } why]} {
+                    HTTP::respond 400 content $why
+                    return
+                }
+                HTTP::respond 200 content $seen
+            }
+        """
+        async with bench(rule) as b:
+            reply = await b.get(target)
+            path, _, query = target.partition("?")
+            if normal:
+                assert (reply.status, reply.body.decode()) == (200, f"{target} {path} {query}")
+            else:
+                assert reply.status == 400
+                assert reply.body.startswith(b"not emulated by the lab: what -normalized makes of ")
+
+    check()
+
+
+@pytest.mark.parametrize(
     ("script", "expected"),
     [
         ("HTTP::method", "PUT"),
@@ -101,6 +144,7 @@ def test_reading_and_changing_the_request(script: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
+        ("HTTP::path -normalized /x", "wrong # args: HTTP::path ?-normalized | path?"),
         ("HTTP::uri x", "the URI of a request must start with /"),
         ("HTTP::uri {/a b}", "the URI of a request holds a blank or a control character"),
         ('HTTP::path "/a\\nb"', "the URI of a request holds a blank or a control character"),
