@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,58 +14,78 @@ from bigip_sm.errors import LabError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bigip_sm.demo.report import Result
+    from bigip_sm.demo.report import Result, Step
+    from bigip_sm.demo.stage import Stage
 
-QUICKSTART = Path("declarations/quickstart/gateway.yaml")
+QUICKSTART = Path("declarations/quickstart")
 
 
 @click.command("demo", short_help="Show the main job, from spec to a signed answer, in the lab.")
+@click.argument(
+    "folder", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path, file_okay=False), default=None
+)
 @output_option
 @click.pass_context
-def command(ctx: click.Context, output: str) -> None:
+def command(ctx: click.Context, folder: Path | None, output: str) -> None:
     """Show the main job, from spec to a signed answer, in the lab.
 
-    Renders the quickstart gateway, starts an emulated BIG-IP and an emulated AWS on this machine, applies the gateway,
-    rotates credentials into it and sends requests through it. Every step checks its own result. Nothing leaves
-    127.0.0.1; no licence and no AWS account is needed. Run it in the project's folder.
+    Renders a gateway, starts an emulated BIG-IP and an emulated AWS on this machine, applies the gateway, rotates
+    credentials into it and sends requests through it. Every step checks its own result. Nothing leaves 127.0.0.1; no
+    licence and no AWS account is needed.
+
+    Without FOLDER it is the quickstart, and the command is run in the project's folder. A FOLDER has a gateway.yaml
+    and a walk.yaml, which tells who calls, what is sent and what must come of it; declarations/enterprise is one.
 
     Exit code 0: every step was verified, 1: not.
 
     \b
     Examples:
       bigip-sm demo
+      bigip-sm demo declarations/enterprise
       bigip-sm demo --output json | python -m json.tool
     """
-    if not QUICKSTART.is_file():
-        raise LabError(f"{QUICKSTART} is not here: run the demo in the project's folder")
-    results = _text() if output == "text" else _run(lambda _title: None, lambda _result: None)
-    ok = _complete(results)
+    steps = _steps(folder)
+    place = folder or QUICKSTART
+    results = _text(place, steps) if output == "text" else _run(place, steps, lambda _title: None, lambda _result: None)
+    ok = len(results) == len(steps) and all(result.verified for result in results)
     if output == "json":
         print_json({"verified": ok, "seconds": _seconds(results), "steps": [_document(one) for one in results]})
     if not ok:
         ctx.exit(1)
 
 
-def _run(before: Any, after: Any) -> list[Result]:
+def _steps(folder: Path | None) -> Sequence[Step[Stage]]:
+    if folder is not None:
+        from bigip_sm.demo.walk import load_walk
+        from bigip_sm.demo.walking import walk_steps
+
+        return walk_steps(load_walk(folder))
+    from bigip_sm.demo.steps import steps
+
+    if not (QUICKSTART / "gateway.yaml").is_file():
+        raise LabError(f"{QUICKSTART}/gateway.yaml is not here: run the demo in the project's folder")
+    return steps()
+
+
+def _run(place: Path, steps: Sequence[Step[Stage]], before: Any, after: Any) -> list[Result]:
     import tempfile
     from contextlib import ExitStack
 
     from bigip_sm.demo.report import run_steps
     from bigip_sm.demo.stage import Stage
-    from bigip_sm.demo.steps import steps
     from bigip_sm.lint import find_schema
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bigip-sm-demo-")))
-        stage = Stage(QUICKSTART, folder, find_schema(), stack)
+        stage = Stage(place / "gateway.yaml", folder, find_schema(), stack)
         results = []
-        for result in run_steps(steps(), stage, before):
+        for result in run_steps(steps, stage, before):
             after(result)
             results.append(result)
         return results
 
 
-def _text() -> list[Result]:
+def _text(place: Path, steps: Sequence[Step[Stage]]) -> list[Result]:
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -75,8 +96,8 @@ def _text() -> list[Result]:
         shown += 1
         console.print(f"\n[bold]{shown}. {title}[/bold]")
 
-    results = _run(before, lambda result: _show(console, result))
-    _summary(console, results)
+    results = _run(place, steps, before, lambda result: _show(console, result))
+    _summary(console, steps, results)
     return results
 
 
@@ -94,13 +115,11 @@ def _show(console: Console, result: Result) -> None:
         console.print(f"   FAILED  {result.error}", style="red", markup=False, soft_wrap=True)
 
 
-def _summary(console: Console, results: list[Result]) -> None:
+def _summary(console: Console, steps: Sequence[Step[Stage]], results: list[Result]) -> None:
     from rich.table import Table
 
-    from bigip_sm.demo.steps import steps
-
     table = Table("step", "checks", "seconds", "result", title="Summary")
-    for number, step in enumerate(steps()):
+    for number, step in enumerate(steps):
         if number < len(results):
             one = results[number]
             word = "[green]verified[/green]" if one.verified else "[red]FAILED[/red]"
@@ -109,12 +128,6 @@ def _summary(console: Console, results: list[Result]) -> None:
             table.add_row(step.title, "", "", "not run")
     console.print()
     console.print(table)
-
-
-def _complete(results: list[Result]) -> bool:
-    from bigip_sm.demo.steps import steps
-
-    return len(results) == len(steps()) and all(result.verified for result in results)
 
 
 def _seconds(results: list[Result]) -> float:

@@ -35,25 +35,26 @@ HOURS_LATER = 2 * 3600.0
 def steps() -> list[Step[Stage]]:
     """The steps, in order; they build on each other."""
     return [
-        Step("Validate and render gateway.yaml", _render),
-        Step("Start the lab: BIG-IP, STS, Secrets Manager, SageMaker", _start),
+        Step("Validate and render gateway.yaml", render),
+        Step("Start the lab: BIG-IP, STS, Secrets Manager, SageMaker", start),
         Step("Apply the gateway to the BIG-IP", _apply),
         Step("A request before any rotation is refused", _before_rotation),
         Step("Rotate credentials into the BIG-IP", _rotate),
         Step("A caller invokes a model and forges identity", _invoke),
         Step("A chat completion streams through the openai SDK", _chat),
         Step("Callers and credentials that must be refused", _refuse),
-        Step("Apply again: nothing changes, credentials stay", _apply_again),
+        Step("Apply again: nothing changes, credentials stay", _apply_quickstart_again),
     ]
 
 
-def _render(stage: Stage, found: Findings) -> None:
+def render(stage: Stage, found: Findings) -> None:
+    """The gateway is valid, and renders to the same bytes twice."""
+    from bigip_sm import render as rendering
     from bigip_sm.lint import lint_declaration, lint_irule, validate_schema
-    from bigip_sm.render import declaration_text, render
 
     rendered = stage.rendered
-    again = declaration_text(render(stage.spec))
-    found.expect("rendering twice gives the same bytes", True, declaration_text(rendered) == again)
+    again = rendering.declaration_text(rendering.render(stage.spec))
+    found.expect("rendering twice gives the same bytes", True, rendering.declaration_text(rendered) == again)
     found.expect("findings of our lint in the declaration", 0, len(lint_declaration(rendered.declaration)))
     for name, text in rendered.irules.items():
         found.expect(f"findings of our lint in the iRule of {name}", 0, len(lint_irule(text, f"{name}.tcl")))
@@ -63,7 +64,8 @@ def _render(stage: Stage, found: Findings) -> None:
         found.expect("findings of F5's AS3 schema", 0, len(validate_schema(rendered.declaration, stage.schema)))
 
 
-def _start(stage: Stage, found: Findings) -> None:
+def start(stage: Stage, found: Findings) -> None:
+    """The lab is there, and its certificate is verified."""
     lab = stage.lab
     with stage.device.connect("administrator") as device:
         found.expect("TMOS of the emulated BIG-IP answers over HTTPS", True, bool(device.version()))
@@ -95,20 +97,13 @@ def _before_rotation(stage: Stage, found: Findings) -> None:
 
 
 def _rotate(stage: Stage, found: Findings) -> None:
-    code, report = stage.rotate()
-    found.expect("exit code of bigip-sm-rotator once", 0, code)
-    results = sorted({entry["result"] for entry in report["results"]})
-    found.expect("result for every role", ["pushed"], results)
-    stage.records = stage.credentials()
+    rotate_all(stage, found)
     kinds = {SigningRecord: "signing key", BearerRecord: "bearer token", Meta: "meta"}
     for role in sorted(stage.spec.roles):
         group = stage.records[f"/bigip_sm/{stage.spec.gateway}.{role}"]
         kind = "signing key" if stage.spec.roles[role].source.type == "secrets-manager" else "bearer token"
         held = sorted({kinds[type(record)] for record in decode_all(group.records)})
         found.expect(f"records of role {role}", ["meta", kind] if kind > "meta" else [kind, "meta"], held)
-    data = "".join(record.data for group in stage.records.values() for record in group.records)
-    known = stage.lab.cloud.sessions.all()
-    found.expect("secret access keys on the BIG-IP", 0, sum(one.secret_access_key in data for one in known))
 
 
 def _invoke(stage: Stage, found: Findings) -> None:
@@ -155,11 +150,27 @@ def _refuse(stage: Stage, found: Findings) -> None:
     found.expect("requests that reached AWS", 0, len(stage.seen()) - before)
 
 
-def _apply_again(stage: Stage, found: Findings) -> None:
+def rotate_all(stage: Stage, found: Findings) -> None:
+    """Every role and every issuer's keys are rotated in, and no secret access key is on the BIG-IP."""
+    code, report = stage.rotate()
+    found.expect("exit code of bigip-sm-rotator once", 0, code)
+    found.expect("result for every role", ["pushed"], sorted({entry["result"] for entry in report["results"]}))
+    stage.records = stage.credentials()
+    data = "".join(record.data for group in stage.records.values() for record in group.records)
+    known = stage.lab.cloud.sessions.all()
+    found.expect("secret access keys on the BIG-IP", 0, sum(one.secret_access_key in data for one in known))
+
+
+def apply_again(stage: Stage, found: Findings) -> None:
+    """Applying the same file again changes nothing, and leaves the credentials alone."""
     applied = stage.apply()
     found.expect("anything changed", False, applied.changed)
     found.expect("AS3's answer", ["no change"], [tenant.message for tenant in applied.outcome.tenants])
     found.expect("credentials are byte for byte the same", True, stage.credentials() == stage.records)
+
+
+def _apply_quickstart_again(stage: Stage, found: Findings) -> None:
+    apply_again(stage, found)
     answer = Caller(stage.lab, LISTENER, stage.lab.client("alice")).post(INVOKE, QUESTION)
     found.expect("a request still gets its answer", "200", answer.verdict)
 
