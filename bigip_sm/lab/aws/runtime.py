@@ -12,13 +12,14 @@ import re
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bigip_sm.lab.aws import refusal
 from bigip_sm.lab.aws.bearer import verify_bearer
 from bigip_sm.lab.aws.endpoints import ContainerRequest, Endpoint
 from bigip_sm.lab.aws.limits import container_headers
+from bigip_sm.lab.aws.patience import ANSWER, STREAM, TIMED_OUT, ask, bounded, whole
 from bigip_sm.lab.aws.refusal import Refusal
 from bigip_sm.lab.aws.sessions import SessionStore
 from bigip_sm.lab.aws.verify import verify
@@ -86,6 +87,7 @@ class Runtime:
     """The runtime of all regions. ``hosts`` maps every host name that is served to its region.
 
     ``requests`` holds everything that arrived; ``faults`` are used up one by one, by the next accepted requests.
+    ``patience`` is how many seconds a container has for its answer, ``stream_patience`` for a streamed one.
     """
 
     def __init__(
@@ -99,6 +101,8 @@ class Runtime:
     ) -> None:
         self.requests: list[SeenRequest] = []
         self.faults: deque[Fault] = deque()
+        self.patience = ANSWER
+        self.stream_patience = STREAM
         self._endpoints = endpoints
         self._sessions = sessions
         self._hosts = hosts
@@ -117,7 +121,7 @@ class Runtime:
             endpoint, headers = self._admit(request, route.group(1), openai, region)
             fault = self.faults.popleft() if self.faults else Fault()
             if fault.delay:
-                await asyncio.sleep(fault.delay)
+                await asyncio.sleep(fault.delay if fault.refusal is not None else min(fault.delay, self.patience))
             if fault.refusal is not None:
                 raise fault.refusal
         except Refusal as error:
@@ -126,8 +130,11 @@ class Runtime:
         self._record(request, ACCEPTED, headers)
         path = route.group(3) or "/invocations"
         asked = ContainerRequest(endpoint.name, region, path, headers, request.body)
-        answer = fault.answer or await endpoint.container(asked)
-        return await (_openai_answer if openai else _invocation_answer)(answer, asked, request_id)
+        left = self.patience - fault.delay
+        answer = TIMED_OUT if left <= 0 else fault.answer or await ask(endpoint.container, asked, left)
+        if openai:
+            return await _openai_answer(answer, asked, request_id, self.stream_patience)
+        return _invocation_answer(await whole(answer, left), asked, request_id)
 
     def _admit(
         self, request: Request, name: str, openai: bool, region: str
@@ -190,14 +197,22 @@ def _openai_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, st
     return tuple((name, value) for name, value in headers if name in ("content-type", "accept"))
 
 
-async def _invocation_answer(response: Response, asked: ContainerRequest, request_id: str) -> Response:
+def _failed(response: Response) -> bool:
+    return response is TIMED_OUT or response.status >= 400
+
+
+def _side(status: int) -> str:
+    """Whose error it is; a time-out is the server's, with status 0."""
+    return "client" if 400 <= status < 500 else "server"
+
+
+def _invocation_answer(response: Response, asked: ContainerRequest, request_id: str) -> Response:
     """The container's answer in the headers of InvokeEndpoint, or ModelError for a status of 400 and above."""
-    body = await _collect(response.body)
-    if response.status >= 400:
-        side = "SERVER" if response.status >= 500 else "CLIENT"
-        text = body.decode("utf-8", "replace")
+    assert isinstance(response.body, bytes)  # noqa: S101 - narrows the type: it was collected
+    if _failed(response):
+        text = response.body.decode("utf-8", "replace")
         error = {
-            "ErrorCode": f"{side}_ERROR_FROM_MODEL",
+            "ErrorCode": f"{_side(response.status).upper()}_ERROR_FROM_MODEL",
             "LogStreamArn": f"arn:aws:logs:{asked.region}:{_ACCOUNT}:log-group:{_log_group(asked)}",
             "Message": _model_error(response.status, text, asked),
             "OriginalMessage": text,
@@ -205,22 +220,26 @@ async def _invocation_answer(response: Response, asked: ContainerRequest, reques
         }
         headers = [("x-amzn-ErrorType", "ModelError"), ("Content-Type", "application/json")]
         return Response(424, [("x-amzn-RequestId", request_id), *headers], json.dumps(error).encode())
-    return Response(200, _answer_headers(response, request_id), body)
+    return Response(200, _answer_headers(response, request_id), response.body)
 
 
-async def _openai_answer(response: Response, asked: ContainerRequest, request_id: str) -> Response:
-    """The container's answer as it is, or its status with its body quoted in OpenAI's envelope."""
-    if response.status >= 400:
-        text = (await _collect(response.body)).decode("utf-8", "replace")
+async def _openai_answer(response: Response, asked: ContainerRequest, request_id: str, patience: float) -> Response:
+    """The container's answer as it is, or its status with its body quoted in OpenAI's envelope.
+
+    The status after a time-out is not known for this path: 424, as for InvokeEndpoint.
+    """
+    if _failed(response):
+        response = await whole(response, patience)
+        text = response.body.decode("utf-8", "replace") if isinstance(response.body, bytes) else ""
         message = _model_error(response.status, text, asked)
-        return refusal.openai(Refusal(response.status, "ModelError", message), request_id)
-    return Response(response.status, _answer_headers(response, request_id), response.body)
+        return refusal.openai(Refusal(response.status or 424, "ModelError", message), request_id)
+    body = response.body if isinstance(response.body, bytes) else bounded(response.body, patience)
+    return Response(response.status, _answer_headers(response, request_id), body)
 
 
 def _model_error(status: int, text: str, asked: ContainerRequest) -> str:
-    side = "server" if status >= 500 else "client"
     return (
-        f'Received {side} error ({status}) from primary with message "{text}". See '
+        f'Received {_side(status)} error ({status}) from primary with message "{text}". See '
         f"https://{asked.region}.console.aws.amazon.com/cloudwatch/home?region={asked.region}#logEventViewer:group="
         f"{_log_group(asked)} in account {_ACCOUNT} for more information."
     )
@@ -238,7 +257,3 @@ def _answer_headers(response: Response, request_id: str) -> list[tuple[str, str]
         ("x-Amzn-Invoked-Production-Variant", "AllTraffic"),
         *((name, value) for name, value in response.headers if name.lower() in passed),
     ]
-
-
-async def _collect(body: bytes | AsyncIterator[bytes]) -> bytes:
-    return body if isinstance(body, bytes) else b"".join([piece async for piece in body])

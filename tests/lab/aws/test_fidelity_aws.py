@@ -14,6 +14,7 @@ from aws_signing import HOST, REGION, ROLE, sign, with_header
 from bigip_sm.aws.bearer import mint
 from bigip_sm.lab.aws.assume import Role, admit
 from bigip_sm.lab.aws.endpoints import ContainerRequest, Endpoint, echo
+from bigip_sm.lab.aws.patience import StreamTimeout
 from bigip_sm.lab.aws.refusal import Refusal
 from bigip_sm.lab.aws.runtime import Fault, Runtime
 from bigip_sm.lab.aws.sessions import Session, SessionStore
@@ -108,6 +109,76 @@ def test_plain_invocations_do_not_stream() -> None:
 
     aws.faults.append(Fault(answer=Response(200, [("Content-Type", "text/event-stream")], pieces())))
     assert ask(sign(SESSION, body=b'{"stream": true}'), aws).body == b"data: 1\n\ndata: 2\n\n"
+
+
+@pytest.mark.parametrize("slow", ["container", "delay", "body"])
+def test_a_container_that_takes_too_long_is_a_model_error(slow: str) -> None:
+    async def late(_: ContainerRequest) -> Response:
+        await asyncio.sleep(5 if slow == "container" else 0)
+        return Response(200, [], pieces() if slow == "body" else b"ok")
+
+    async def pieces() -> Any:
+        yield b"o"
+        await asyncio.sleep(5)
+        yield b"k"
+
+    aws = Runtime(endpoints={"churn-v7": Endpoint("churn-v7", "sagemaker", late)}, sessions=STORE, hosts={HOST: REGION})
+    assert aws.patience == 60.0
+    aws.patience = 0.2
+    if slow == "delay":
+        aws.faults.append(Fault(delay=5))
+    response = ask(sign(SESSION, body=b"{}"), aws)
+    assert (response.status, dict(response.headers)["x-amzn-ErrorType"]) == (424, "ModelError")
+    error = said(response)
+    assert (error["ErrorCode"], error["OriginalStatusCode"]) == ("SERVER_ERROR_FROM_MODEL", 0)
+    assert error["OriginalMessage"].startswith("Your invocation timed out while waiting for a response from container")
+    assert error["Message"].startswith('Received server error (0) from primary with message "Your invocation timed out')
+
+
+def test_a_stream_that_takes_too_long_is_cut_off() -> None:
+    closed = []
+
+    async def pieces() -> Any:
+        try:
+            for _ in range(50):
+                yield b"data: 1\n\n"
+                await asyncio.sleep(0.05)
+        finally:
+            closed.append(True)
+
+    async def streaming(_: ContainerRequest) -> Response:
+        return Response(200, [("Content-Type", "text/event-stream")], pieces())
+
+    got: list[bytes] = []
+
+    async def read() -> None:
+        endpoint = Endpoint("llama", "sagemaker-openai", streaming)
+        aws = Runtime(endpoints={"llama": endpoint}, sessions=STORE, hosts={HOST: REGION})
+        assert aws.stream_patience == 480.0
+        aws.stream_patience = 0.3
+        response = await aws.handle(chat(b"{}"))
+        assert not isinstance(response.body, bytes)
+        async for piece in response.body:
+            got.append(piece)
+
+    with pytest.raises(StreamTimeout):
+        asyncio.run(read())
+    assert 1 <= len(got) < 50
+    assert closed == [True]
+
+
+def test_a_chat_that_does_not_begin_in_time_is_a_model_error() -> None:
+    async def late(_: ContainerRequest) -> Response:
+        await asyncio.sleep(5)
+        return Response(200, [], b"ok")
+
+    aws = Runtime(
+        endpoints={"llama": Endpoint("llama", "sagemaker-openai", late)}, sessions=STORE, hosts={HOST: REGION}
+    )
+    aws.patience = 0.1
+    response = ask(chat(b"{}"), aws)
+    error = said(response)["error"]
+    assert (response.status, error["type"], error["code"]) == (424, "server_error", "model_error")
 
 
 def test_the_smallest_set_of_signed_headers_is_enough() -> None:
