@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(rb"[^\x00-\x20\x7f]+")
 COLLECT_EVENTS = frozenset({"HTTP_REQUEST", "HTTP_RESPONSE", "HTTP_RESPONSE_DATA"})
+MAX_VARIABLE = 32 * 1024**2
+"""Bytes that a Tcl variable of TMM holds (F5, K6578)."""
+
 RETRY_EVENTS = frozenset({"HTTP_RESPONSE", "HTTP_RESPONSE_DATA", "LB_FAILED"})
 
 
@@ -308,7 +311,7 @@ def _payload(session: Session, words: tuple[str, ...]) -> Result:
     payload = session.payload
     match words:
         case ():
-            return bytes(payload)
+            return _variable(payload)
         case ("length",):
             return len(payload)
         case ("replace", offset, length, text):
@@ -316,8 +319,14 @@ def _payload(session: Session, words: tuple[str, ...]) -> Result:
             payload[start : start + size] = wire(text)
             return b""
         case (length,):
-            return bytes(payload[: number(length)])
+            return _variable(payload[: number(length)])
         case (offset, length):
-            return bytes(payload[number(offset) :][: number(length)])
+            return _variable(payload[number(offset) :][: number(length)])
         case _:
             raise CommandError("wrong # args: HTTP::payload ?length? | ?offset length? | replace offset length string")
+
+
+def _variable(data: bytearray) -> bytes:
+    if len(data) > MAX_VARIABLE:
+        raise CommandError(f"a variable of TMM holds {MAX_VARIABLE} bytes, these are {len(data)}")
+    return bytes(data)

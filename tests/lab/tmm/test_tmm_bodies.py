@@ -9,6 +9,7 @@ import pytest
 from gateway_bench import Client, bench, echo, scenario
 
 from bigip_sm.lab.http import Request, Response
+from bigip_sm.lab.tmm import commands_http
 
 COLLECT = """
     when HTTP_REQUEST {
@@ -435,3 +436,23 @@ async def test_a_server_that_answers_early_ends_the_connection_after_its_answer(
             reply = await client.reply()
             assert (reply.status, reply.body, reply.header("connection")) == (413, b"big", "close")
             assert await client.closed()
+
+
+def test_a_rule_cannot_read_more_than_a_variable_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert commands_http.MAX_VARIABLE == 32 * 1024**2
+    monkeypatch.setattr(commands_http, "MAX_VARIABLE", 10)
+
+    @scenario
+    async def check() -> None:
+        rule = """
+            when HTTP_REQUEST { HTTP::collect 20 }
+            when HTTP_REQUEST_DATA {
+                set failed "[catch {HTTP::payload}] [catch {HTTP::payload 10}] [catch {HTTP::payload 1 11}]"
+                HTTP::respond 200 content $failed
+            }
+        """
+        async with bench(rule) as b:
+            assert (await b.get("/", method="POST", body=b"0123456789")).body == b"0 0 0"
+            assert (await b.get("/", method="POST", body=b"0123456789ab")).body == b"1 0 1"
+
+    check()
