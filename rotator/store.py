@@ -80,15 +80,16 @@ class Store:
     def revocations(self) -> dict[str, int]:
         """Role -> generation (ms) up to which everything is revoked. Read anew only when the file changed."""
         try:
-            version: object = (self._revoked.stat().st_mtime_ns, self._revoked.stat().st_ino)
+            file = self._revoked.stat()
         except OSError:
             return {}
+        version = (file.st_mtime_ns, file.st_ctime_ns, file.st_ino)
         if version != self._revocations[0]:
             found = _read(self._revoked)
-            if found is None:
+            if found is None or not all(isinstance(upto, int) for upto in found.values()):
                 logger.error("%s cannot be read; what was revoked before it changed stays so", self._revoked)
-                return self._revocations[1]
-            self._revocations = version, {str(role): int(upto) for role, upto in found.items()}
+                found = self._revocations[1]
+            self._revocations = version, found
         return self._revocations[1]
 
     def revoke(self, role: str, generation: int) -> None:

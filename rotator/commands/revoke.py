@@ -48,6 +48,7 @@ def command(
         raise click.UsageError("nobody can be asked here: say --yes")
     configure(log_level)
     options.stop_on_sigterm()
+    from rotator import clocks
     from rotator.revoke import revoke
 
     spec, inventory = options.read_files(gateway, devices)
@@ -61,6 +62,10 @@ def command(
         spec, inventory, role, options.store_for(state, spec), rotator=name or options.host(), deadline=deadline
     )
     failed = [result for result in done.results if result.state == "failed"]
+    for device, skew in {result.device: result.skew for result in done.results}.items():
+        # By a clock that is ahead, what is issued in the next minutes counts as revoked too.
+        if said := clocks.complaint(device, skew, None)[1]:
+            click.echo(f"warning: {said}", err=True)
     if output == "json":
         results = [
             {"device": one.device, "revoked": one.state != "failed", "reason": one.reason if one in failed else ""}

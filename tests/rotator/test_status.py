@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,6 +172,14 @@ def test_revoke_prints_the_policy_and_leaves_other_roles(place: Place, capsys: p
     assert [row["state"] for row in found["credentials"]] == ["fresh", "stale"]
     assert "it was revoked" in found["credentials"][1]["error"]
     assert main(place.arguments("revoke", str(QUICKSTART), "chat", "--yes")) == 0
+
+
+def test_revoke_tells_of_clocks_that_are_apart(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.rotate()
+    place.device.now = lambda: time.time() - 600
+    assert main(place.arguments("revoke", str(QUICKSTART), "chat", "--yes")) == 0
+    said = capsys.readouterr().err
+    assert re.search("warning: bigip-a: its clock is (599|600|601) s behind ours", said)
 
 
 def test_what_was_revoked_is_not_pushed_again_by_once(place: Place) -> None:

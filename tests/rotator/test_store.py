@@ -78,9 +78,13 @@ def test_revocations_only_grow_and_are_seen_by_others(store: Store) -> None:
 def test_revocations_that_cannot_be_read_stay_as_they_were(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.revoke("chat", 1000)
     assert store.revocations() == {"chat": 1000}
-    (store.folder / "inference.revoked.json").write_text("rubbish")
-    assert store.revocations() == {"chat": 1000}
-    assert "cannot be read" in caplog.text
+    for number, rubbish in enumerate(("rubbish", '{"chat": "yesterday"}', "[]"), 1):
+        (store.folder / "inference.revoked.json").write_text(rubbish)
+        for _ in range(3):
+            assert store.revocations() == {"chat": 1000}
+        assert caplog.text.count("cannot be read") == number  # said once, not every second
+    store.revoke("chat", 2000)
+    assert store.revocations() == {"chat": 2000}
 
 
 def test_what_cannot_be_written_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
