@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from control_plane import EmulatedDevice
     from emulated_aws import EmulatedAws
     from gateway_kit import Gateway
+    from limits_kit import Limited
     from scripted_device import ScriptedDevice
 
 
@@ -86,6 +87,25 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Content]:
     (folder / "gateway.yaml").write_text(SPEC)
     with running_gateway(folder / "gateway.yaml", folder) as gateway:
         yield Content(gateway.stage)
+
+
+@pytest.fixture(scope="session")
+def limits_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Limited]:
+    """A gateway with limits of every kind, on four TMMs."""
+    from gateway_kit import running_gateway
+    from limits_kit import SPEC, Limited
+
+    folder = tmp_path_factory.mktemp("limits")
+    (folder / "gateway.yaml").write_text(SPEC)
+    with running_gateway(folder / "gateway.yaml", folder, tmms=4) as gateway:
+        yield Limited(gateway.stage)
+
+
+@pytest.fixture
+def limited(limits_gateway: Limited) -> Limited:
+    """The gateway with limits, with nothing counted yet."""
+    limits_gateway.fresh()
+    return limits_gateway
 
 
 @pytest.fixture(scope="session")

@@ -127,10 +127,10 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(spec_file: Path, directory: Path, *, rotated: bool = True) -> Iterator[Gateway]:
+def running_gateway(spec_file: Path, directory: Path, *, rotated: bool = True, tmms: int = 2) -> Iterator[Gateway]:
     """Start a lab, apply the spec in the file, rotate once. Raises AssertionError if that does not work."""
     with ExitStack() as stack:
-        stage = Stage(spec_file, directory, find_schema(), stack)
+        stage = Stage(spec_file, directory, find_schema(), stack, tmms=tmms)
         applied = stage.apply()
         assert [tenant.message for tenant in applied.outcome.tenants] == ["success"]
         if rotated:

@@ -38,6 +38,7 @@ class Stage:
     _lab: Lab | None = None
     records: dict[str, DataGroup] = field(default_factory=dict)
     workers: int = 1
+    tmms: int = 2
 
     @property
     def spec(self) -> Spec:
@@ -61,7 +62,7 @@ class Stage:
     def lab(self) -> Lab:
         """The running lab; the first use starts it."""
         if self._lab is None:
-            lab = Lab(self.spec, self.directory, schema=self.schema, workers=self.workers)
+            lab = Lab(self.spec, self.directory, schema=self.schema, workers=self.workers, tmms=self.tmms)
             self._lab = self.stack.enter_context(lab)
         return self._lab
 

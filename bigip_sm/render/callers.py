@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bigip_sm.render.limits import counts_groups
 from bigip_sm.spec.identities import (
     ApiKeyIdentity,
     ClassBy,
@@ -44,13 +45,14 @@ class Callers:
     """The identities of a listener, in their order.
 
     ``with_conditions``: a route asks for groups, scopes or classes of tokens, or has a role by group;
-    ``with_roles``: the latter.
+    ``with_roles``: the latter; ``with_groups``: a route counts the callers of a group together.
     """
 
     identities: tuple[tuple[str, Identity], ...]
     tokens: tuple[Tokens, ...]
     with_conditions: bool
     with_roles: bool
+    with_groups: bool
 
     @property
     def types(self) -> frozenset[str]:
@@ -94,8 +96,9 @@ def callers_of(spec: Spec, listener: str) -> Callers:
     routes = [route for route in spec.routes.values() if route.listener == listener]
     wanted = set(_asked_of_tokens(spec, routes))
     with_roles = any(route.role_by_group for route in routes)
+    with_groups = any(counts_groups(route) for route in routes)
     tokens = tuple(_tokens(name, one, wanted) for name, one in identities if isinstance(one, JwtIdentity))
-    return Callers(identities, tokens, bool(wanted) or with_roles, with_roles)
+    return Callers(identities, tokens, bool(wanted) or with_roles or with_groups, with_roles, with_groups)
 
 
 def _asked_of_tokens(spec: Spec, routes: list[Route]) -> Iterator[tuple[str, str]]:

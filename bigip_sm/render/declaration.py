@@ -15,6 +15,7 @@ from typing import Any, Literal
 from bigip_sm.render.checks import check
 from bigip_sm.render.content import shape_records, validation_records
 from bigip_sm.render.irule import render_irule
+from bigip_sm.render.limits import limit_records
 from bigip_sm.render.records import (
     Records,
     access_records,
@@ -180,6 +181,7 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
     for item, records, purpose in (
         ("validation", validation_records(spec), "what the requests of a route must look like"),
         ("shape", shape_records(spec), "what the answers of a route may tell"),
+        ("limits", limit_records(spec), "how much may be asked on which route"),
     ):
         if records:
             yield _data_group(spec, item, "string", records, purpose)

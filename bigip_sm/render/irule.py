@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bigip_sm.render.callers import callers_of
 from bigip_sm.render.reasons import REASONS
-from bigip_sm.render.stages import ANSWER, BODY, OPTIONAL, REQUEST, RESPONSE, stages_of
+from bigip_sm.render.stages import ANSWER, BODY, FORWARD, OPTIONAL, REQUEST, RESPONSE, stages_of
 from bigip_sm.render.targets import DEFAULT_HOSTS, places_of
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, credential_group, jwks_group, object_path
@@ -51,6 +51,7 @@ def render_irule(spec: Spec, listener: str) -> str:
         uses=uses,
         request_stages=[stage for stage in REQUEST if stage not in OPTIONAL or stage in uses],
         body_stages=[stage for stage in BODY if stage in uses],
+        forward_stages=[stage for stage in FORWARD if stage in uses],
         response_stages=[stage for stage in RESPONSE if stage in uses],
         answer_stages=[stage for stage in ANSWER if stage in uses],
         answer_limit=ANSWER_LIMIT,

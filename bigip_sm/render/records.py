@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bigip_sm.errors import RenderError
+from bigip_sm.render.limits import counts_groups
 from bigip_sm.render.stages import stages_of
 from bigip_sm.render.targets import target_of
 from bigip_sm.spec.identities import ApiKeyIdentity, NetworkIdentity, key_class
@@ -63,7 +64,8 @@ def access_records(spec: Spec) -> Records:
     ``<route>|<identity>:<subject>`` -> ``1`` and ``<route>|<identity>:`` -> ``1`` if every caller of the identity may,
     else ``0``. Then, each after a ``|``, what counts beside: ``group/<name>``, ``scope/<name>`` and ``class/<name>``
     open the route to tokens that have it, ``role/<role>/<group>`` says which role signs for members of the group, or
-    for all if the group is empty; the first that fits.
+    for all if the group is empty; the first that fits. ``of/<group>`` says which group's callers the subject is counted
+    with.
     """
     found: dict[str, str] = {}
     for name, route in spec.routes.items():
@@ -74,12 +76,13 @@ def access_records(spec: Spec) -> Records:
 
 def _access(spec: Spec, prefix: str, route: Route, name: str) -> dict[str, str]:
     """The records of one route and one identity; ``prefix`` is their key without a subject."""
-    identity = spec.identities[name]
-    subjects: dict[str, str] = {}
+    identity, by_group = spec.identities[name], counts_groups(route)
+    subjects: dict[str, list[str]] = {}
     conditions = []
     for entry in (parse(entry) for entry in route.allow if entry.startswith(f"{name}:")):
         known = known_subjects(identity, entry)
-        subjects.update(dict.fromkeys(known or (), "1"))
+        for subject in known or ():
+            _grant(subjects, subject, "of", entry.name if by_group and entry.kind == "group" else "")
         if known is None:
             conditions.append(f"{entry.kind}/{entry.name}")
     for text, role in route.role_by_group.items():
@@ -91,11 +94,17 @@ def _access(spec: Spec, prefix: str, route: Route, name: str) -> dict[str, str]:
             for member in members or ():
                 # A member needs a record of his own to have the role, if he may use the route at all.
                 if "" in subjects or member in subjects:
-                    subjects.setdefault(member, "1")
-                    subjects[member] += f"|role/{role}/" if subjects[member] == "1" else ""
+                    _grant(subjects, member, "role", f"{role}/")
     if conditions:
-        subjects[""] = "|".join([subjects.get("", "0"), *conditions])
-    return {f"{prefix}{subject}": value for subject, value in subjects.items()}
+        subjects[""] = [*subjects.get("", ["0"]), *conditions]
+    return {f"{prefix}{subject}": "|".join(fields) for subject, fields in subjects.items()}
+
+
+def _grant(subjects: dict[str, list[str]], subject: str, what: str, value: str) -> None:
+    """Let a subject in, and note what goes with it; of several values of a kind the first counts."""
+    fields = subjects.setdefault(subject, ["1"])
+    if value and not any(field.startswith(f"{what}/") for field in fields):
+        fields.append(f"{what}/{value}")
 
 
 def network_records(identity: NetworkIdentity) -> Records:

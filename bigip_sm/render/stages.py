@@ -7,11 +7,16 @@ route.
 
 from __future__ import annotations
 
+from bigip_sm.render.limits import has_count
+from bigip_sm.spec.limits import counts
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.usage import checks_content, checks_json
 
-REQUEST = ("read", "strip", "authenticate", "route", "authorize", "limit", "content", "quota", "collect")
-"""Stages of HTTP_REQUEST, in order. ``content`` and ``quota`` are optional."""
+REQUEST = ("settle", "read", "strip", "authenticate", "route", "authorize", "limit", "content", "quota", "collect")
+"""Stages of HTTP_REQUEST, in order. ``settle``, ``content`` and ``quota`` are optional."""
+
+FORWARD = ("acquire",)
+"""Optional stages right before a request is forwarded, after all that may refuse it for what it is."""
 
 BODY = ("json", "validate", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
@@ -26,7 +31,7 @@ RESPONSE = ("limit_headers", "audit", "clean")
 ANSWER = ("reframe", "guard_response", "usage", "shape")
 """Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share."""
 
-OPTIONAL = ("content", "quota", *BODY, *RESPONSE, *ANSWER)
+OPTIONAL = ("settle", "content", "quota", *BODY, *FORWARD, *RESPONSE, *ANSWER)
 
 
 def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
@@ -44,10 +49,17 @@ def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
 def _uses(spec: Spec, name: str, stage: str) -> bool:
     """Whether a route uses a stage. Each stage that is built adds its own condition here."""
     route = spec.routes[name]
-    if stage == "content":
-        return checks_content(route)
-    if stage == "validate":
-        return checks_json(route)
-    if stage in ("clean", "shape"):
-        return route.shape is not None
+    match stage:
+        case "content":
+            return checks_content(route)
+        case "validate":
+            return checks_json(route)
+        case "clean" | "shape":
+            return route.shape is not None
+        case "quota":
+            return bool(counts(route.limits))
+        case "limit_headers":
+            return has_count(route, "requests", "tokens", shadow=False)
+        case "acquire" | "settle":
+            return has_count(route, "concurrency")
     return False

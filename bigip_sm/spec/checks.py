@@ -14,6 +14,7 @@ from bigip_sm.spec.check_access import check_allow, check_role_by_group, check_r
 from bigip_sm.spec.check_aws import check_regions, check_roles
 from bigip_sm.spec.check_content import check_fields, check_validation
 from bigip_sm.spec.check_identities import check_identities
+from bigip_sm.spec.check_limits import check_limits
 from bigip_sm.spec.check_sources import check_rotation, check_sources
 from bigip_sm.spec.check_traffic import check_derived_names, check_listeners, check_networks, check_routes
 from bigip_sm.spec.draft import Draft
@@ -35,6 +36,7 @@ def check(draft: Draft) -> list[Problem]:
         check_derived_names,
         check_validation,
         check_fields,
+        check_limits,
         check_regions,
         check_roles,
         check_sources,

@@ -40,6 +40,10 @@ class Draft:
         found = [((*path, index), self.text(*path, index)) for index in self.items(*path)]
         return [(where, text) for where, text in found if text is not None]
 
+    def entries(self, route: str) -> list[str]:
+        """Return whom a route's ``allow`` lists, as far as it is text."""
+        return [text for _, text in self.texts("routes", route, "allow")]
+
     def has(self, *path: str | int) -> bool:
         """Return whether anything is written at ``path``."""
         return self._document.find(path) is not None

@@ -15,10 +15,10 @@ from pydantic_core import PydanticCustomError
 from bigip_sm.spec.content import ModelName, Shape, Validation
 from bigip_sm.spec.forms import Form
 from bigip_sm.spec.identities import Identity
+from bigip_sm.spec.limits import Limits
 from bigip_sm.spec.names import PATH_PATTERN
 from bigip_sm.spec.scalars import (
     Address,
-    Bytes,
     DeviceObject,
     GatewayName,
     Hostname,
@@ -127,12 +127,6 @@ class Approval(Model):
     )
 
 
-class Limits(Model):
-    """What one request may cost."""
-
-    body: Bytes = Field(default=1024**2, ge=1, le=8 * 1024**2, description="Largest request body; more is answered 413")
-
-
 class Route(Model):
     """Which callers reach which upstream on which path."""
 
@@ -154,7 +148,7 @@ class Route(Model):
         "the upstream's role if none does",
     )
     approved_by: Approval = Field(description="Who approved that these callers reach this model")
-    limits: Limits = Field(default_factory=Limits, description="What one request may cost")
+    limits: Limits = Field(default_factory=Limits, description="What one request may cost, and how much may be asked")
     validation: Validation | None = Field(
         default=None,
         description="What a request must look like; {} for the defaults; default: its content is not read",

@@ -66,3 +66,8 @@ def checks_content(route: Route) -> bool:
 def checks_json(route: Route) -> bool:
     """Whether the route checks requests and takes JSON."""
     return checks_content(route) and any(map(is_json, (route.validation or Validation()).content_types))
+
+
+def speaks_openai(spec: Spec, route: Route) -> bool:
+    """Whether callers of a route speak OpenAI's API of chat completions."""
+    return spec.upstreams[route.upstream].kind == "sagemaker-openai"

@@ -104,6 +104,11 @@ class DataPlane:
             self._apply_data_group(Change(None, group), 0)
         await self._apply()
 
+    @property
+    def tables(self) -> Tables:
+        """The session table that its TMMs share."""
+        return self._tmms[0].world.tables
+
     def make_tmm(self, number: int, world: World) -> Tmm:
         """A TMM before any rule is loaded into it."""
         tmm = Tmm(number, world)

@@ -54,6 +54,8 @@ class Interpreter:
         self.call: Callable[..., Any] = self._tcl.call
         self._numbers = itertools.count(1)
         self._commands = dict(commands)
+        # What the procedure "table" calls once it has the data: by that its calls are counted.
+        self._tables = {name: command for name, command in internals.items() if name == "::tmm::table"}
         self._rules: dict[LoadedRule, int] = {}
         self._loaded: dict[int, LoadedRule] = {}
         self._libraries: set[LoadedRule] = set()
@@ -80,9 +82,10 @@ class Interpreter:
 
     def wrap(self, wrapper: Callable[[str, Command], Command] | None) -> None:
         """Have what ``wrapper`` makes of each iRule command called in its place; None undoes it."""
-        for name, command in self._commands.items():
+        for name, command in {**self._commands, **self._tables}.items():
             guarded = self._guarded(command)
-            self._tcl.createcommand(name, guarded if wrapper is None else wrapper(name, guarded))
+            shown = name.removeprefix("::tmm::")
+            self._tcl.createcommand(name, guarded if wrapper is None else wrapper(shown, guarded))
 
     def observe(self, observer: Callable[[Sequence[str], str, bool], bool]) -> None:
         """Tell ``observer`` of every iRule command that ends: its words, its result, whether it failed.

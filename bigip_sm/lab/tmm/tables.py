@@ -112,6 +112,10 @@ class Tables:
         """Remove a subtable."""
         self._tables.pop(table, None)
 
+    def clear(self) -> None:
+        """Remove everything, as a restart of TMM does."""
+        self._tables.clear()
+
     def keys(self, table: str, *, touch: bool = True) -> list[str]:
         """The keys of a subtable."""
         now = self._clock()

@@ -254,3 +254,18 @@ async def test_a_client_that_goes_while_its_rule_is_suspended_leaves_nothing_beh
                 await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.sleep(0.15)
         assert [line.rpartition(": ")[2] for line in b.log] == ["1", "2"]
+
+
+@scenario
+async def test_a_rule_that_counts_with_0_is_suspended_all_the_same() -> None:
+    rule = f"""
+        when HTTP_REQUEST {{
+            set sum [expr {{0 + 1}}]
+            foreach key {{{key_of(0)} {key_of(1)}}} {{ incr sum [table incr $key] }}
+            HTTP::collect 2
+        }}
+        when HTTP_REQUEST_DATA {{ HTTP::respond 200 content $sum }}
+    """
+    async with bench(rule, tmms=2) as b:
+        assert (await b.get(method="POST", body=b"hi")).body == b"3"
+        assert (await b.get(method="POST", body=b"hi")).body == b"5"
