@@ -6,30 +6,28 @@ from collections.abc import Iterator
 
 from bigip_sm.errors import Problem
 from bigip_sm.spec.draft import Draft
+from bigip_sm.spec.forms import choices
 from bigip_sm.spec.positions import Path
 from bigip_sm.spec.principals import parse
 
-_RATES = ("requests", "tokens")
-_KINDS = (*_RATES, "concurrency")
-_OPENAI = ("sagemaker-openai",)
+_KINDS = ("requests", "concurrency")
 
 
 def check_limits(draft: Draft) -> Iterator[Problem]:
-    """Counts that are there twice or count nothing, groups that no caller is in, caps that nobody could enforce."""
+    """Counts that are there twice or count nothing, groups that no caller is in."""
     for route in draft.names("routes"):
-        seen: dict[tuple[str, str, str], int] = {}
+        seen: dict[tuple[str, str, str], Path] = {}
         for path in _quotas(draft, route):
             found = [key for key in _KINDS if draft.has(*path, key)]
             if not found and len(path) > 3:
-                yield draft.problem(path, "this limits nothing", f"add {', '.join(_RATES)} or {_KINDS[-1]}")
+                yield draft.problem(path, "this limits nothing", f"add {choices(_KINDS)}")
             if not found and len(path) == 3:
                 for key in ("per", "shadow"):
                     if draft.has(*path, key):
-                        fix = f"add {', '.join(_RATES)} or {_KINDS[-1]} beside it, or remove it"
+                        fix = f"add {choices(_KINDS)} beside it, or remove it"
                         yield draft.problem((*path, key), "there is nothing here that it could apply to", fix)
             yield from _check_group(draft, route, path)
             yield from _check_twice(draft, path, found, seen)
-        yield from _check_cap(draft, route)
 
 
 def _quotas(draft: Draft, route: str) -> Iterator[Path]:
@@ -46,21 +44,13 @@ def _check_group(draft: Draft, route: str, path: Path) -> Iterator[Problem]:
 
 
 def _check_twice(
-    draft: Draft, path: Path, found: list[str], seen: dict[tuple[str, str, str], int]
+    draft: Draft, path: Path, found: list[str], seen: dict[tuple[str, str, str], Path]
 ) -> Iterator[Problem]:
     per = draft.text(*path, "per") or "principal"
     for kind in found:
         unit = (draft.text(*path, kind) or "").partition("/")[2]
-        line = seen.setdefault((kind, unit, per), draft.line(*path, kind))
-        if line != draft.line(*path, kind):
+        first = seen.setdefault((kind, unit, per), path)
+        if first != path:
             window = f" in a {unit}" if unit else ""
-            message = f"{kind}{window} per {per} are limited already (line {line})"
+            message = f"{kind}{window} per {per} are limited already (line {draft.line(*first, kind)})"
             yield draft.problem((*path, kind), message, "remove one of the two, or give it another window or per")
-
-
-def _check_cap(draft: Draft, route: str) -> Iterator[Problem]:
-    kind = draft.text("upstreams", draft.text("routes", route, "upstream") or "", "kind")
-    path = ("routes", route, "limits", "max_tokens")
-    if draft.has(*path) and kind is not None and kind not in _OPENAI:
-        message = f"requests to upstreams of kind {kind} have no max_tokens that is the same for every model"
-        yield draft.problem(path, message, f"remove it; it is for {', '.join(_OPENAI)}")
