@@ -11,7 +11,7 @@ from bigip_sm.lab.tcl.catalogue import CATALOGUE
 from bigip_sm.lab.tcl.events import EMULATED_EVENTS, EVENTS, Event
 from bigip_sm.lab.tcl.loader import load
 from bigip_sm.lab.tcl.mathfuncs import OPERATORS
-from bigip_sm.lab.tcl.model import Handler, LoadedRule, Procedure
+from bigip_sm.lab.tcl.model import PROCEDURE_MARK, Handler, LoadedRule, Procedure
 from bigip_sm.tcl.forms import Command as CommandEntry
 from bigip_sm.tcl.forms import Form
 
@@ -20,6 +20,7 @@ __all__ = [
     "EMULATED_EVENTS",
     "EVENTS",
     "OPERATORS",
+    "PROCEDURE_MARK",
     "CommandEntry",
     "Event",
     "Form",

@@ -88,7 +88,10 @@ class Call:
 
 
 class Checker:
-    """Checks one rule; ``faults``, ``edits`` and ``references`` fill up as units are walked."""
+    """Checks one rule; ``faults``, ``edits`` and ``references`` fill up as units are walked.
+
+    ``called`` is where ``call`` and a procedure's plain name stand: (start, end, name).
+    """
 
     def __init__(self, parser: Parser) -> None:
         self.parser = parser
@@ -97,6 +100,7 @@ class Checker:
         self.faults: list[Fault] = []
         self.references: dict[str, set[str]] = {"data group": set(), "pool": set(), "profile": set()}
         self.global_variables: set[str] = set()
+        self.called: list[tuple[int, int, str]] = []
         self.unit = Unit()
         self.deferred = False
         self._depth = 0

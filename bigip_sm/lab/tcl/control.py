@@ -141,6 +141,7 @@ def _call(checker: Checker, call: Call) -> None:
         raise not_emulated(call.start, UNREADABLE + "the procedure's name must be literal")
     if re.fullmatch(r"[A-Za-z0-9_]+", name):
         checker.unit.calls.add(name)
+        checker.called.append((call.start, call.arguments[0].end, name))
         if checker.deferred:
             checker.unit.deferred.append((call.start, name))
     elif checker.deferred:

@@ -16,7 +16,7 @@ from bigip_sm.lab.tcl.catalogue import DEFERRED_REFUSED
 from bigip_sm.lab.tcl.check import LISTED, Checker, Unit
 from bigip_sm.lab.tcl.events import EMULATED_EVENTS, EVENTS
 from bigip_sm.lab.tcl.faults import not_emulated, refuse
-from bigip_sm.lab.tcl.model import Handler, LoadedRule, Procedure
+from bigip_sm.lab.tcl.model import PROCEDURE_MARK, Handler, LoadedRule, Procedure
 from bigip_sm.tcl.faults import Fault, line_of
 from bigip_sm.tcl.parser import Command, Parser, Word
 
@@ -182,6 +182,10 @@ class _Loader:
 
     def result(self) -> LoadedRule:
         edits = self.checker.edits
+        own = {name for name, *_ in self.procedures}
+        for start, end, name in self.checker.called:
+            if name in own and "\n" not in self.text[start:end]:
+                edits.replace(start, end, PROCEDURE_MARK + name)
         edits.sort()
         handlers = [
             Handler(event, priority, edits.apply(self.text, *body.inner), line_of(self.text, body.start), timing)

@@ -60,7 +60,10 @@ proc ::tcl84::bounded {value} {
     return $value
 }
 proc ::tcl::mathfunc::int {value} {
-    ::tcl84::int [::tcl84::bounded $value]
+    if {$value >= 9223372036854775808.0 || $value < -9223372036854775808.0} {
+        error "integer value too large to represent"
+    }
+    ::tcl84::int $value
 }
 proc ::tcl::mathfunc::round {value} {
     ::tcl84::bounded [::tcl84::round $value]
@@ -166,7 +169,15 @@ proc ::tcl84::format {template args} {
 # Days from a civil date and back: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". The lab's BIG-IP
 # runs in UTC.
 _CLOCK = r"""
+namespace eval ::tcl84 {variable clock {} asked {}}
 proc ::tcl84::clock_format {seconds template zone} {
+    if {$::tcl84::asked ne "$seconds $zone $template"} {
+        set ::tcl84::clock [::tcl84::clock_text $seconds $template $zone]
+        set ::tcl84::asked "$seconds $zone $template"
+    }
+    return $::tcl84::clock
+}
+proc ::tcl84::clock_text {seconds template zone} {
     if {![string is wideinteger -strict $seconds]} {
         error "expected integer but got \"$seconds\""
     }

@@ -209,8 +209,7 @@ def _respond(session: Session, status: str, words: tuple[str, ...]) -> Result:
     if len(rest) % 2:
         raise CommandError("wrong # args: HTTP::respond needs a value for each header")
     headers = tuple((_name(name)[1], _value(value)) for name, value in zip(rest[::2], rest[1::2], strict=True))
-    session.answer = Answer(int(status), body, headers, version, server)
-    session.responded = True
+    session.respond(Answer(int(status), body, headers, version, server))
     return b""
 
 
@@ -279,8 +278,7 @@ def _retry(session: Session, words: tuple[str, ...]) -> Result:
 def _redirect(session: Session, url: str) -> Result:
     """302 with a Location and, as ``HTTP::respond``, in HTTP/1.0."""
     session.message()
-    session.answer = Answer(302, b"", ((b"Location", _value(url)),), b"1.0", True)
-    session.responded = True
+    session.respond(Answer(302, b"", ((b"Location", _value(url)),), b"1.0", True))
     return b""
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bigip_sm.errors import LabError
-from bigip_sm.lab.tcl import OPERATORS, Handler, LoadedRule
+from bigip_sm.lab.tcl import OPERATORS, PROCEDURE_MARK, Handler, LoadedRule
 from bigip_sm.lab.tmm import scripts
 from bigip_sm.lab.tmm.session import Command, CommandError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import _tkinter
 
 _PROCEDURE = re.compile(r'\(procedure "::rules::(\d+)::p\.(\w+)" line (\d+)\)')
+_CALLED = re.compile(r"::rules::\d+::p\.(?=\w)")
 _LINE = " (line ?)"
 """Ends the trace of an error in a command until its line is known."""
 
@@ -37,7 +38,8 @@ class Program:
 class Interpreter:
     """One TMM's Tcl. It belongs to the thread that made it.
 
-    ``internals`` are commands that only the Tcl around the rules calls, by full name; ``fault`` is called with (rule
+    ``internals`` are commands that only the Tcl around the rules calls, by full name; ``shortcuts`` make of a command
+    what is called in its place, and never raise; ``fault`` is called with (rule
     path, what TMM logs: the message and where it happened) when a handler fails, ``now`` gives epoch seconds. Raises
     LabError if this Python has no Tcl.
     """
@@ -46,6 +48,7 @@ class Interpreter:
         self,
         commands: Mapping[str, Command],
         internals: Mapping[str, Command],
+        shortcuts: Mapping[str, Callable[[Command], Command]],
         *,
         now: Callable[[], float],
         fault: Callable[[str, str], None],
@@ -59,6 +62,7 @@ class Interpreter:
         self._rules: dict[LoadedRule, int] = {}
         self._loaded: dict[int, LoadedRule] = {}
         self._libraries: set[LoadedRule] = set()
+        self._observed = False
         self._fault = fault
         every: dict[str, Command] = {
             "::tmm::seconds": lambda: int(now()),
@@ -68,8 +72,10 @@ class Interpreter:
             **commands,
         }
         self._names = list(every)
-        for name, command in every.items():
-            self._tcl.createcommand(name, self._guarded(command))
+        self._callbacks = {name: self._guarded(command) for name, command in every.items()}
+        self._callbacks.update({name: shorten(self._callbacks[name]) for name, shorten in shortcuts.items()})
+        for name, callback in self._callbacks.items():
+            self._tcl.createcommand(name, callback)
         for name in scripts.HIDDEN:
             if self.call("info", "commands", name):
                 self.call("rename", name, "")
@@ -82,16 +88,18 @@ class Interpreter:
 
     def wrap(self, wrapper: Callable[[str, Command], Command] | None) -> None:
         """Have what ``wrapper`` makes of each iRule command called in its place; None undoes it."""
-        for name, command in {**self._commands, **self._tables}.items():
-            guarded = self._guarded(command)
+        for name in (*self._commands, *self._tables):
+            callback = self._callbacks[name]
             shown = name.removeprefix("::tmm::")
-            self._tcl.createcommand(name, guarded if wrapper is None else wrapper(shown, guarded))
+            self._tcl.createcommand(name, callback if wrapper is None else wrapper(shown, callback))
 
     def observe(self, observer: Callable[[Sequence[str], str, bool], bool]) -> None:
         """Tell ``observer`` of every iRule command that ends: its words, its result, whether it failed.
 
         Once it returns False it is told no more. While a script is observed, the watchdog may not be able to end it.
+        Rules that were loaded before do not show ``call``.
         """
+        self._observed = True
         names = (*self._commands, *scripts.PROCEDURES)
 
         def ended(code: str, result: str, *words: str) -> str:
@@ -142,7 +150,7 @@ class Interpreter:
         self._tcl.eval(scripts.RULE % {"number": number})
         for procedure in rule.procedures:
             name = f"::rules::{number}::p.{procedure.name}"
-            self.call("proc", name, procedure.arguments, procedure.body)
+            self.call("proc", name, procedure.arguments, self._body(number, procedure.body))
         for handler in rule.handlers:
             if handler.event == "RULE_INIT":
                 self._initialise(number, handler)
@@ -176,7 +184,8 @@ class Interpreter:
             text += f"{event} {{"
             for place, (number, handler) in enumerate(handlers):
                 text += "\n"
-                words = {"guard": guard if place else "", "number": number, "body": handler.body}
+                body = self._body(number, handler.body)
+                words = {"guard": guard if place else "", "number": number, "body": body}
                 text += scripts.HANDLER % {**words, "line": handler.line - text.count("\n") - 2}
             text += "}\n"
         if any("after" in rule.commands for rule in rules):
@@ -200,10 +209,17 @@ class Interpreter:
         if self.call("info", "commands", coroutine):
             self.call("rename", coroutine, "")
 
+    def _body(self, number: int, text: str) -> str:
+        """The body of a handler or procedure as it runs: procedures of its rule are called by the name they have here.
+
+        Observed, they are called with the command ``call``, so that it is seen.
+        """
+        return text.replace(PROCEDURE_MARK, "call " if self._observed else f"::rules::{number}::p.")
+
     def _initialise(self, number: int, handler: Handler) -> None:
         """RULE_INIT runs at global level, so that a plain ``set`` makes a global, as on TMM."""
         self.call("set", "::tmm::rule", number)
-        code = self.call("catch", handler.body, "::tmm::result", "::tmm::options")
+        code = self.call("catch", self._body(number, handler.body), "::tmm::result", "::tmm::options")
         if code not in (0, 2):
             options = self.call("set", "::tmm::options")
             trace, line = (self.call("dict", "get", options, key) for key in ("-errorinfo", "-errorline"))
@@ -218,7 +234,7 @@ class Interpreter:
             starts = {procedure.name: procedure.line for procedure in rule.procedures} if rule is not None else {}
             return f'(procedure "{found[2]}" line {starts.get(found[2], 1) + int(found[3]) - 1})'
 
-        trace = _PROCEDURE.sub(place, trace)
+        trace = _CALLED.sub("call ", _PROCEDURE.sub(place, trace))
         inner = re.search(r'\(procedure "\w+" line (\d+)\)', trace)
         trace = trace.replace(_LINE, f" (line {inner[1] if inner else number})", 1)
         self._fault(self.rule, (trace or message).replace("\n", " "))

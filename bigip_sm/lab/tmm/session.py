@@ -72,6 +72,7 @@ class TlsDetails(Protocol):
 class Session:
     """The state of one client connection. Full paths name objects; the client's address is as the rule sees it.
 
+    ``current`` is the message of the event that runs; None while there is none that a command may touch.
     ``local`` is the virtual server's address and port; ``server_local`` and ``server_remote`` those of the connection
     to the pool member, None before there is one.
     """
@@ -89,6 +90,7 @@ class Session:
     response: ResponseHead | None = None
     number: int = 0
     keep_alive: bool = True
+    current: Head | None = None
 
     pool: str | None = None
     wanted: PoolMember | None = None
@@ -125,6 +127,18 @@ class Session:
         if self.responded:
             raise CommandError("Can't call after responding - ERR_NOT_SUPPORTED")
         return head
+
+    def enter(self, event: str) -> None:
+        """The handlers of an event are about to run."""
+        self.event = event
+        head = self.response if event in RESPONSE_EVENTS else self.request
+        self.current = None if self.responded else head
+
+    def respond(self, answer: Answer) -> None:
+        """Note the answer of a rule: no command may touch the message from now on."""
+        self.answer = answer
+        self.responded = True
+        self.current = None
 
     def request_head(self) -> RequestHead:
         """The request, in an event that has one and before any HTTP::respond. Raises CommandError."""

@@ -18,6 +18,7 @@ from bigip_sm.lab.tmm.hsl import Hsl
 from bigip_sm.lab.tmm.interpreter import Interpreter, Program
 from bigip_sm.lab.tmm.scripts import DEFERRED
 from bigip_sm.lab.tmm.session import CommandError, Deferred, Session
+from bigip_sm.lab.tmm.shortcuts import shortcuts
 from bigip_sm.lab.tmm.statistics import Statistics
 from bigip_sm.lab.tmm.tables import Tables
 
@@ -48,6 +49,7 @@ class _NoSession:
     """Stands for the connection while RULE_INIT runs, which belongs to none."""
 
     event = "RULE_INIT"
+    current = None
 
     def __getattr__(self, name: str) -> Any:
         raise CommandError(f"command is not valid in current event context ({self.event})")
@@ -77,7 +79,9 @@ class Tmm:
         self.aborted: Callable[[str, str], None] = lambda rule, event: None
         self._deferred: Deferred | None = None
         self._libraries: dict[str, tuple[str, LoadedRule]] = {}
-        self.interpreter = Interpreter(commands(self), internals(self), now=world.clock, fault=self._fault)
+        self.interpreter = Interpreter(
+            commands(self), internals(self), shortcuts(self), now=world.clock, fault=self._fault
+        )
 
     @property
     def deferred(self) -> Deferred:
@@ -110,7 +114,7 @@ class Tmm:
 
         Returns None when they are done. If a rule is suspended: the seconds after which ``resume`` is to be called.
         """
-        session.event = event
+        session.enter(event)
         return self._enter(session, coroutine, event)
 
     def resume(self, session: Session, coroutine: str) -> float | None:
@@ -119,7 +123,7 @@ class Tmm:
 
     def run_deferred(self, session: Session, coroutine: str, deferred: Deferred) -> float | None:
         """Run a script of ``after`` in the event that it belongs to; like ``run``."""
-        session.event = deferred.event
+        session.enter(deferred.event)
         self._deferred = deferred
         return self._enter(session, coroutine, DEFERRED)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigip_sm.errors import RuleError
-from bigip_sm.lab.tcl import Handler, Procedure, load
+from bigip_sm.lab.tcl import PROCEDURE_MARK, Handler, Procedure, load
 from bigip_sm.tcl.commands import DISABLED
 
 REALISTIC = r"""# Gateway rule: names the caller, decides, signs.
@@ -125,12 +125,25 @@ def test_rewriting_keeps_every_line_where_it_was() -> None:
     lines = REALISTIC.split("\n")
     parts: list[Handler | Procedure] = [*rule.handlers, *rule.procedures]
     for part in parts:
-        body = part.body.split("\n")
+        body = part.body.replace(PROCEDURE_MARK, "call ").split("\n")
         assert lines[part.line - 1].endswith("{" + body[0]) or len(body) == 1
         for offset, line in enumerate(body[1:-1], start=part.line):
             original = lines[offset]
             # The same line: its first word and, unless an operator was rewritten, all of it.
             assert line.split()[:1] == original.split()[:1]
+
+
+def test_only_calls_of_the_rules_own_procedures_are_marked() -> None:
+    rule = load(
+        "/T/gateway/rule",
+        "proc own {x} { return $x }\n"
+        "when HTTP_REQUEST { set a [call own 1]; call {own} 2\n"
+        " call lib::own 3; catch {call other 4}\n call \\\n own 5 }",
+    )
+    body = rule.handlers[0].body.split("\n")
+    mark = PROCEDURE_MARK
+    assert body[0] == f" set a [{mark}own 1]; {mark}own 2"
+    assert body[1:] == [" call lib::own 3; catch {call other 4}", " call \\", " own 5 "]
 
 
 def test_what_needs_no_rewriting_is_kept_byte_for_byte() -> None:

@@ -22,6 +22,7 @@ class Tcl:
 
     def __call__(self, script: str) -> str:
         """The result, one character a byte. Raises tkinter.TclError."""
+        self.session.enter(self.session.event)
         self.tmm.session = self.session
         try:
             return as_text(self.tmm.interpreter.call("eval", script))
