@@ -123,6 +123,7 @@ class Interpreter:
         """Free the interpreter, in its own thread: Tcl aborts the process when another thread does that later."""
         for name in self._names:
             self._tcl.deletecommand(name)
+        self._callbacks.clear()
         _kept.remove(self._tcl)
         del self.call, self._tcl
 

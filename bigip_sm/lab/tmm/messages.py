@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 REASONS = {status.value: status.phrase.encode("ascii") for status in http.HTTPStatus}
@@ -18,8 +19,11 @@ class Headers:
 
     __slots__ = ("fields",)
 
-    def __init__(self) -> None:
-        self.fields: list[tuple[str, bytes, bytes]] = []
+    def __init__(self, received: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """``received`` are names and values as they arrived."""
+        self.fields: list[tuple[str, bytes, bytes]] = [
+            (name.decode("latin-1").lower(), name, value) for name, value in received
+        ]
 
     def add(self, name: bytes, value: bytes) -> None:
         """Append a field."""

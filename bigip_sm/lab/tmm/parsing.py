@@ -54,7 +54,7 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._current: IncomingRequest | None = None
         self._target = b""
-        self._headers = Headers()
+        self._fields: list[tuple[bytes, bytes]] = []
         self._size = 0
         self._silent = 0
         self._in_head = True
@@ -74,34 +74,38 @@ class RequestReader:
             except httptools.HttpParserError as error:
                 if not self._last:
                     self.refusal = f"HTTP request could not be parsed: {error}"
-        if self._silent > self._profile.max_header_size and not self.refusal:
-            self._too_large(self._silent)
+        self._measure()
 
     # httptools callbacks
 
     def on_message_begin(self) -> None:  # noqa: D102 - a callback
         self._target = b""
-        self._headers = Headers()
+        self._fields = []
         self._size = self._silent = 0
         self._in_head = True
 
     def on_url(self, part: bytes) -> None:  # noqa: D102 - a callback
         self._target += part
-        self._grow(len(part))
+        self._size += len(part)
+        self._silent = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102 - a callback
-        self._grow(len(name) + len(value) + 4)
+        self._silent = 0
+        self._size += len(name) + len(value) + 4
         if self._in_head:  # trailers are dropped
-            self._headers.fields.append((name.decode("latin-1").lower(), name, value.rstrip(b" \t")))
+            self._fields.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:  # noqa: D102 - a callback
+        self._measure()
         self._silent = 0
         self._in_head = False
         parser = self._parser
-        head = RequestHead(parser.get_method(), self._target, parser.get_http_version().encode("ascii"), self._headers)
-        transfer = self._headers.values("transfer-encoding")
-        self.refusal = self.refusal or self._refuse(head, transfer)
-        length = self._headers.last("content-length")
+        headers = Headers(self._fields)
+        keys = [field[0] for field in headers.fields]
+        head = RequestHead(parser.get_method(), self._target, parser.get_http_version().encode("ascii"), headers)
+        transfer = headers.values("transfer-encoding") if "transfer-encoding" in keys else []
+        self.refusal = self.refusal or self._refuse(head, transfer, keys.count("host"))
+        length = headers.last("content-length")
         self._current = IncomingRequest(
             head, parser.should_keep_alive(), None if length is None else int(length), bool(transfer)
         )
@@ -114,28 +118,25 @@ class RequestReader:
             self._current.body.append(part)
 
     def on_message_complete(self) -> None:  # noqa: D102 - a callback
+        self._measure()
         self._silent = 0
         if self._current is not None:
             self._current.complete = True
             self._last = not self._current.keep_alive
             self._current = None
 
-    def _grow(self, size: int) -> None:
-        self._silent = 0
-        self._size += size
-        if self._size > self._profile.max_header_size:
-            self._too_large(self._size)
-
-    def _too_large(self, size: int) -> None:
+    def _measure(self) -> None:
+        """Refuse a head or trailers that are too large; llhttp is silent about a field until its end."""
         limit = self._profile.max_header_size
-        self.refusal = f"011f0005:4: HTTP header ({size}) exceeded maximum allowed size of {limit} (Client side)"
+        size = max(self._size, self._silent)
+        if size > limit and not self.refusal:
+            self.refusal = f"011f0005:4: HTTP header ({size}) exceeded maximum allowed size of {limit} (Client side)"
 
-    def _refuse(self, head: RequestHead, transfer: list[bytes]) -> str | None:
+    def _refuse(self, head: RequestHead, transfer: list[bytes], hosts: int) -> str | None:
         """Why this request is not served, or None."""
         profile = self._profile
         method = head.method.decode("ascii")
         count = len(head.headers.fields)
-        hosts = len(head.headers.values("host"))
         if count > profile.max_header_count:
             return (
                 f"011f0011:4: HTTP header count exceeded maximum allowed count of {profile.max_header_count}"
@@ -213,7 +214,7 @@ class ResponseReader:
 
     def on_message_begin(self) -> None:  # noqa: D102 - a callback
         self._reason = b""
-        self._headers = Headers()
+        self._fields: list[tuple[bytes, bytes]] = []
         self._in_head = True
         if not self._open or self._bodiless:
             self.error = "data after the end of a response"
@@ -223,24 +224,25 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102 - a callback
         if self._in_head:
-            self._headers.add(name, value)
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:  # noqa: D102 - a callback
         self._silent = 0
         self._in_head = False
         parser = self._parser
         status = parser.get_status_code()
-        head = ResponseHead(status, self._reason, parser.get_http_version().encode("ascii"), self._headers)
+        headers = Headers(self._fields)
+        head = ResponseHead(status, self._reason, parser.get_http_version().encode("ascii"), headers)
         if status == 101:
             self.error = "101 Switching Protocols is not emulated"
-        transfer = self._headers.values("transfer-encoding")
+        transfer = headers.values("transfer-encoding")
         if transfer and [value.lower().strip() for value in transfer] != [b"chunked"]:
             self.error = "Transfer-Encoding other than chunked"
         self.events.append(head)
         if status < 200:
             return
         self._bodiless = self.method == b"HEAD" or status in (204, 304)
-        framed = bool(transfer) or self._headers.last("content-length") is not None
+        framed = bool(transfer) or headers.last("content-length") is not None
         self.until_close = not framed and not self._bodiless
         self.keep_alive = parser.should_keep_alive() and not self.until_close
         if self._bodiless:

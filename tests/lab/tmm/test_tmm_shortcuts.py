@@ -27,6 +27,8 @@ for group in (
 ):
     TMM.groups.apply(None, group, backwards=False, over=0)
 
+COMMANDS, SHORTCUTS = commands(TMM), shortcuts(TMM)
+
 WORDS: dict[str, tuple[str, ...]] = {
     "HTTP::header": ("value", "values", "exists", "count", "remove", "names", "replace", "insert", "nonsense", *NAMES),
     "HTTP::method": ("x",),
@@ -74,14 +76,14 @@ def plain(result: Result) -> Result:
 
 
 @given(st.data())
-@settings(max_examples=600)
+@settings(max_examples=400, deadline=None)
 def test_a_shortcut_gives_what_the_command_gives(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(WORDS)))
     words = data.draw(st.lists(st.sampled_from(WORDS[name]), max_size=6))
     event = data.draw(st.sampled_from(("HTTP_REQUEST", "HTTP_RESPONSE", "HTTP_REQUEST_DATA")))
     responded = data.draw(st.booleans())
-    command = commands(TMM)[name]
-    short = shortcuts(TMM)[name](command)
+    command = COMMANDS[name]
+    short = SHORTCUTS[name](command)
     plainly, shortly = (fields(outcome(one, words, event, responded)) for one in (command, short))
     assert shortly == plainly
 
@@ -101,7 +103,7 @@ def fields(found: tuple[object, object]) -> tuple[object, ...]:
 
 
 def test_every_shortcut_is_tried() -> None:
-    assert set(WORDS) == set(shortcuts(TMM))
+    assert set(WORDS) == set(SHORTCUTS)
 
 
 @pytest.mark.parametrize(
@@ -128,4 +130,4 @@ def test_common_calls_do_not_reach_the_command(name: str, words: tuple[str, ...]
         raise AssertionError("the command itself was called")
 
     TMM.session = session("HTTP_REQUEST", responded=False)
-    shortcuts(TMM)[name](reached)(*words)
+    SHORTCUTS[name](reached)(*words)
