@@ -40,6 +40,26 @@ upstreams:
     role: plain
     timeout: 30s
     regions: [{name: eu-central-1, private_dns: true}]
+  narrow:
+    kind: sagemaker
+    endpoint: narrow-v1
+    role: plain
+    in_flight: 2
+    regions: [{name: eu-central-1, private_dns: true}]
+  fragile:
+    kind: sagemaker
+    endpoint: fragile-v1
+    role: plain
+    circuit: {failures: 3, window: 10m, open: 20s}
+    regions: [{name: eu-central-1, private_dns: true}, {name: us-east-1, private_dns: true}]
+  lost:
+    kind: sagemaker
+    endpoint: lost-v1
+    role: plain
+    circuit: {failures: 3, window: 10m, open: 20s}
+    regions:
+      - {name: eu-central-1, vpc_endpoint: vpce-lost.runtime.sagemaker.eu-central-1.vpce.amazonaws.com}
+      - {name: us-east-1, private_dns: true}
 routes:
 """ + "".join(
     f"""
@@ -60,6 +80,10 @@ routes:
         ("shadow", "echo", "'staff:*'", "{requests: 2/minute, concurrency: 1, shadow: true}"),
         ("slots", "echo", "'staff:*'", "{concurrency: 2}"),
         ("talk", "chat", "'staff:*'", "{requests: 3/minute, also: [{requests: 100/hour, per: route}]}"),
+        ("narrow", "narrow", "'staff:*'", "{body: 1MiB}"),
+        ("strait", "narrow", "'staff:*'", "{body: 1MiB}"),
+        ("fragile", "fragile", "'staff:*'", "{body: 1MiB}"),
+        ("lost", "lost", "'staff:*'", "{body: 1MiB}"),
         ("streams", "chat", "'staff:*'", "{concurrency: 1}"),
     )
 )

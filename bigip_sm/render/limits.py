@@ -16,16 +16,30 @@ STREAM_SECONDS = 480
 
 
 def limit_records(spec: Spec) -> list[dict[str, str]]:
-    """``<route>`` -> ``1|<headers>|<limit>...``.
+    """``<route>`` -> ``1|<headers>|<limit>...`` and ``circuit/<upstream>`` -> ``1|<failures>|<window>|<open>``.
 
     Headers are ``openai`` or ``ietf``. A limit is ``<kind>/<amount>/<window, seconds>/<per>/<shadow, 0 or 1>/<name>``;
-    for kind ``concurrency`` the window is how long a request at the model may take.
+    for the kinds ``concurrency`` and ``in_flight`` the window is how long a request at the model may take.
     """
-    return [
-        {"key": name, "value": "|".join([str(FORMAT), headers(spec, route), *_fields(spec, route)])}
-        for name, route in sorted(spec.routes.items())
-        if counts(route.limits)
-    ]
+    records = {
+        name: "|".join([str(FORMAT), headers(spec, route), *_fields(spec, route)])
+        for name, route in spec.routes.items()
+        if has_quota(spec, route)
+    }
+    for name in {route.upstream for route in spec.routes.values()}:
+        if circuit := spec.upstreams[name].circuit:
+            records[f"circuit/{name}"] = f"{FORMAT}|{circuit.failures}|{circuit.window}|{circuit.open}"
+    return [{"key": key, "value": value} for key, value in sorted(records.items())]
+
+
+def has_quota(spec: Spec, route: Route) -> bool:
+    """Whether anything is counted before a request of the route goes on."""
+    return bool(counts(route.limits)) or spec.upstreams[route.upstream].in_flight is not None
+
+
+def has_slots(spec: Spec, route: Route) -> bool:
+    """Whether requests of the route that are at the model are counted."""
+    return has_count(route, "concurrency") or spec.upstreams[route.upstream].in_flight is not None
 
 
 def headers(spec: Spec, route: Route) -> str:
@@ -37,6 +51,9 @@ def _fields(spec: Spec, route: Route) -> Iterator[str]:
     for count in counts(route.limits):
         window = count.window or longest_answer(spec, route)
         yield "/".join([count.kind, str(count.amount), str(window), count.per, str(int(count.shadow)), count.name])
+    in_flight = spec.upstreams[route.upstream].in_flight
+    if in_flight is not None:
+        yield f"in_flight/{in_flight}/{longest_answer(spec, route)}/upstream/0/{route.upstream}"
 
 
 def longest_answer(spec: Spec, route: Route) -> int:

@@ -396,6 +396,25 @@ _REASONS = (
         "`tmsh show ltm pool` of the upstream; security groups and state of the VPC endpoint.",
     ),
     Reason(
+        "overloaded",
+        503,
+        "the model has as many requests as it may have: try again",
+        "As many requests as `in_flight` of the upstream allows are at the model, from all callers together.",
+        "owner of the model",
+        "Load and number of instances of the endpoint; compare with `in_flight` of the upstream.",
+        "acquire",
+    ),
+    Reason(
+        "circuit-open",
+        503,
+        "the model has failed several times: try again later",
+        "Every region of the upstream that could be reached failed as often as `circuit` allows, and is skipped for a "
+        "while.",
+        "owner of the model",
+        "/var/log/ltm says since when; then the endpoint in AWS, its logs and alarms.",
+        "circuit",
+    ),
+    Reason(
         "credentials-missing",
         503,
         "the gateway has no AWS credentials for this route",

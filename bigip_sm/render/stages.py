@@ -7,8 +7,7 @@ route.
 
 from __future__ import annotations
 
-from bigip_sm.render.limits import has_count
-from bigip_sm.spec.limits import counts
+from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.usage import checks_content, checks_json
 
@@ -17,6 +16,9 @@ REQUEST = ("settle", "read", "strip", "authenticate", "route", "authorize", "lim
 
 FORWARD = ("acquire",)
 """Optional stages right before a request is forwarded, after all that may refuse it for what it is."""
+
+CHOICE = ("circuit",)
+"""Optional parts of the choice of a region."""
 
 BODY = ("json", "validate", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
@@ -31,7 +33,7 @@ RESPONSE = ("limit_headers", "audit", "clean")
 ANSWER = ("reframe", "guard_response", "usage", "shape")
 """Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share."""
 
-OPTIONAL = ("settle", "content", "quota", *BODY, *FORWARD, *RESPONSE, *ANSWER)
+OPTIONAL = ("settle", "content", "quota", *BODY, *FORWARD, *CHOICE, *RESPONSE, *ANSWER)
 
 
 def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
@@ -57,9 +59,11 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
         case "clean" | "shape":
             return route.shape is not None
         case "quota":
-            return bool(counts(route.limits))
+            return has_quota(spec, route)
         case "limit_headers":
             return has_count(route, "requests", "tokens", shadow=False)
         case "acquire" | "settle":
-            return has_count(route, "concurrency")
+            return has_slots(spec, route)
+        case "circuit":
+            return spec.upstreams[route.upstream].circuit is not None
     return False

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bigip_sm.spec.forms import Form
-from bigip_sm.spec.scalars import Bytes, Model
+from bigip_sm.spec.scalars import Bytes, Model, Seconds
 
 WINDOWS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 """Seconds of each window; they begin at multiples of their length in UTC."""
@@ -42,6 +42,14 @@ class Limits(Quota):
 
     body: Bytes = Field(default=1024**2, ge=1, le=8 * 1024**2, description="Largest request body; more is answered 413")
     also: tuple[Quota, ...] = Field(default=(), max_length=8, description="More limits, each with its own per")
+
+
+class Circuit(Model):
+    """When a region is skipped: so many failures in a window, and it is open for a while."""
+
+    failures: int = Field(default=5, ge=1, le=10_000, description="Failures in a window that open the circuit")
+    window: Seconds = Field(default=30, ge=1, le=3600, description="How long failures are counted together")
+    open: Seconds = Field(default=30, ge=1, le=3600, description="How long the region is skipped")
 
 
 @dataclass(frozen=True)

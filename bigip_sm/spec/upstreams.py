@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field
 
 from bigip_sm.aws.hosts import SERVICES
+from bigip_sm.spec.limits import Circuit
 from bigip_sm.spec.scalars import EndpointName, Hostname, Model, Name, Region, Seconds
 
 Scheme = Literal["sigv4", "bearer"]
@@ -39,6 +40,12 @@ class AwsUpstream(Model):
         min_length=1, description="Regions in order of preference; the first available one is used"
     )
     timeout: Seconds = Field(default=70, ge=1, le=3600, description="How long a silent upstream connection is kept")
+    in_flight: int | None = Field(
+        default=None, ge=1, le=100_000, description="Requests at the model at one time; more are answered 503"
+    )
+    circuit: Circuit | None = Field(
+        default=None, description="When a region that fails is skipped; {} for the defaults; default: never"
+    )
 
     @property
     def signing_service(self) -> str:

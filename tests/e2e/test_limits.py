@@ -12,6 +12,8 @@ import pytest
 from gateway_kit import message
 from limits_kit import Limited
 
+from bigip_sm.lab.aws.runtime import model_error, throttled, unavailable
+
 OK = "200"
 MANY = "429 too-many-requests"
 AT_ONCE = "429 too-many-at-once"
@@ -259,6 +261,80 @@ def test_a_stream_whose_caller_hangs_up_gives_its_place_back(limited: Limited) -
         chat.pause = before
 
 
+# the model's own bounds
+
+
+def region(limited: Limited) -> str:
+    """Where the last request was signed for."""
+    return limited.seen()[-1].values("Authorization")[0].decode().split("/")[2]
+
+
+def test_load_is_shed_for_all_routes_of_an_upstream(limited: Limited) -> None:
+    limited.slow("narrow-v1", 1.0)
+    limited.slow("narrow-v1", 1.0)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(limited.ask_as, subject, "/narrow") for subject in ("alice", "bob")]
+        wait_for(lambda: not limited.waiting())
+        answer = limited.ask_as("carol", "/strait")
+        assert [one.result().status for one in waiting] == [200, 200]
+    assert answer.verdict == "503 overloaded"
+    assert answer.headers["retry-after"] == "1"
+    assert limited.ask_as("carol", "/strait").status == 200
+
+
+def fail(limited: Limited, times: int) -> list[str]:
+    """Requests that SageMaker answers 503."""
+    limited.lab.cloud.runtime.faults.extend(unavailable() for _ in range(times))
+    return limited.verdicts("alice", "/fragile", times)
+
+
+def test_a_region_that_fails_is_skipped_for_a_while(limited: Limited) -> None:
+    assert limited.verdicts("alice", "/fragile", 1) == [OK]
+    assert region(limited) == "eu-central-1"
+    assert fail(limited, 3) == ["503"] * 3
+    assert limited.verdicts("bob", "/fragile", 4) == [OK] * 4
+    assert {seen.sni for seen in limited.seen()[-4:]} == {"runtime.sagemaker.us-east-1.amazonaws.com"}
+    assert "eu-central-1 of upstream fragile is skipped for 20 s" in limited.lab.log_lines[-1]
+    limited.lab.clock_offset += 21
+    assert limited.verdicts("alice", "/fragile", 1) == [OK]
+    assert region(limited) == "eu-central-1"
+    assert fail(limited, 1) == ["503"]
+    assert limited.verdicts("alice", "/fragile", 1) == [OK]
+    assert region(limited) == "us-east-1", "one more failure in the window is enough"
+
+
+def test_without_any_region_the_answer_says_how_long(limited: Limited) -> None:
+    fail(limited, 6)
+    before = len(limited.seen())
+    answer = limited.ask_as("alice", "/fragile")
+    assert answer.verdict == "503 circuit-open"
+    assert 1 <= int(answer.headers["retry-after"]) <= 20
+    assert len(limited.seen()) == before
+    limited.lab.clock_offset += 21
+    assert limited.verdicts("alice", "/fragile", 1) == [OK]
+
+
+def test_errors_of_callers_and_models_do_not_open_a_circuit(limited: Limited) -> None:
+    runtime = limited.lab.cloud.runtime
+    for fault in (model_error(400), model_error(500), throttled()) * 3:
+        runtime.faults.append(fault)
+        assert limited.ask_as("alice", "/fragile").status in (400, 424)
+    assert limited.verdicts("alice", "/fragile", 1) == [OK]
+    assert region(limited) == "eu-central-1"
+
+
+def test_a_region_that_cannot_be_reached_is_skipped(limited: Limited) -> None:
+    host = ("vpce-lost.runtime.sagemaker.eu-central-1.vpce.amazonaws.com", 443)
+    port = limited.lab.network.resolve(*host)[1]
+    limited.lab.network.withdraw(*host)
+    try:
+        assert limited.verdicts("alice", "/lost", 3) == ["502 upstream-unreachable"] * 3
+        assert limited.verdicts("alice", "/lost", 1) == [OK]
+    finally:
+        limited.lab.network.publish(*host, port)
+    assert region(limited) == "us-east-1"
+
+
 # what it costs
 
 
@@ -268,6 +344,8 @@ def test_a_stream_whose_caller_hangs_up_gives_its_place_back(limited: Limited) -
         ("/unlimited", {"table": 0, "class": 4}),
         ("/each", {"table": 2, "class": 5}),
         ("/slots", {"table": 4, "class": 5}),
+        ("/narrow", {"table": 4, "class": 5}),
+        ("/fragile", {"table": 1, "class": 4}),
     ],
 )
 def test_cost_of_a_limit(limited: Limited, path: str, operations: dict[str, int]) -> None:

@@ -168,7 +168,16 @@ def test_a_403_of_aws_is_the_gateways_affair_and_its_text_stays_here(quickstart:
 
 
 def test_every_reason_is_made_to_happen() -> None:
-    stages = {"jwt", "content", "json", "validate", "answer", "quota", "acquire"}  # tests with other gateways
+    stages = {
+        "jwt",
+        "content",
+        "json",
+        "validate",
+        "answer",
+        "quota",
+        "acquire",
+        "circuit",
+    }  # tests with other gateways
     elsewhere = {code for code, reason in REASONS.items() if reason.stage in stages}
     made = {refuse.__name__.replace("_", "-") for refuse in REFUSALS}
     assert made | set(ELSEWHERE) | elsewhere == set(REASONS)
