@@ -31,6 +31,9 @@ MAX_REMEMBERED = 20_480
 """Verify results kept for resumption; OpenSSL's session cache has the same size."""
 
 _RECORD = 65_536
+_HEADER = 5
+"""Bytes before the content of a TLS record; the last two are the content's length."""
+
 _VERSIONS = {
     "1.0": SSL.TLS1_VERSION,
     "1.1": SSL.TLS1_1_VERSION,
@@ -126,6 +129,30 @@ class ClientTls:
         return self._results.get(_digest(chain), UNTRUSTED)
 
 
+class Records:
+    """Follows the records of TLS (RFC 8446, section 5.1) through what one side sends."""
+
+    __slots__ = ("_begun", "_left")
+
+    def __init__(self) -> None:
+        self._begun = b""
+        self._left = 0
+
+    def follow(self, data: bytes) -> int:
+        """How many records end within ``data``; 0 also if it ends within one."""
+        if self._begun:
+            data = self._begun + data
+            self._begun = b""
+        at, ended, size = self._left, int(self._left > 0), len(data)
+        while at + _HEADER <= size:
+            at += _HEADER + (data[at + 3] << 8 | data[at + 4])
+            ended += 1
+        self._left = max(0, at - size)
+        if at < size:
+            self._begun = data[at:]
+        return ended if at == size else 0
+
+
 class _Verification:
     """What happened to the client's certificate during one handshake."""
 
@@ -154,12 +181,14 @@ class ClientSide:
         self._connection = SSL.Connection(tls.context, None)
         self._connection.set_app_data(self._verification)
         self._connection.set_accept_state()
+        self._records = Records()
         self.established = False
         self.certificates: tuple[bytes, ...] = ()
         self.verify_result = NO_CERTIFICATE
 
     def handshake(self, data: bytes) -> bool:
         """Take bytes from the network until the handshake is done; returns whether it is. Raises TlsFailure."""
+        self._records.follow(data)
         self._connection.bio_write(data)
         try:
             self._connection.do_handshake()
@@ -175,12 +204,16 @@ class ClientSide:
 
         Call it once with no data after the handshake, for what came with it. Raises TlsFailure.
         """
+        whole = 0
         if data:
+            whole = self._records.follow(data)
             self._connection.bio_write(data)
-        pieces = []
+        pieces: list[bytes] = []
         try:
-            while True:
+            # Each call takes a record at least. To be told that there are no more costs as much as to decrypt one.
+            while not whole or len(pieces) < whole:
                 pieces.append(self._connection.recv(_RECORD))
+            return b"".join(pieces), False
         except SSL.WantReadError:
             return b"".join(pieces), False
         except SSL.ZeroReturnError:

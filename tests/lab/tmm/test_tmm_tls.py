@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import socket
 import ssl
 from dataclasses import replace
 
 import pytest
 from gateway_bench import BACKEND, CLIENT_SSL, SERVER_SSL, VIRTUAL, Bench, bench, certificates, scenario
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bigip_sm.lab.bigip.objects import SslCertificate
 from bigip_sm.lab.pki import Issued, client_context
+from bigip_sm.lab.tmm.tls import Records
 
 SHOW = """
     when CLIENTSSL_HANDSHAKE {
@@ -209,3 +213,14 @@ async def test_a_server_side_without_tls() -> None:
         b.network.publish(*BACKEND, server.sockets[0].getsockname()[1])
         assert (await b.get()).body == b"plain"
         server.close()
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6), st.data())
+def test_records_are_followed_however_the_stream_is_cut(contents: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(b"\x17\x03\x03" + len(one).to_bytes(2, "big") + one for one in contents)
+    ends = set(itertools.accumulate(5 + len(one) for one in contents))
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=8)) | {0, len(stream)})
+    records = Records()
+    for start, end in itertools.pairwise(cuts):
+        ended = sum(start < place <= end for place in ends)
+        assert records.follow(stream[start:end]) == (ended if end in ends else 0)
