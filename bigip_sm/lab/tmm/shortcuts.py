@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bigip_sm.lab.tmm.commands_http import MAX_VARIABLE
+from bigip_sm.lab.tmm import commands_http
 from bigip_sm.lab.tmm.messages import RequestHead
 from bigip_sm.lab.tmm.session import Command, Result, wire
 
@@ -113,7 +113,7 @@ def _payload(tmm: Tmm, command: Command) -> Command:
     def payload(*words: str) -> Result:
         session = tmm.session
         if session.current is not None:
-            if not words and len(session.payload) <= MAX_VARIABLE:
+            if not words and len(session.payload) <= commands_http.MAX_VARIABLE:
                 return bytes(session.payload)
             if words == ("length",):
                 return len(session.payload)
