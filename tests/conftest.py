@@ -64,6 +64,18 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 @pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with an upstream of every kind. Tests that change its state undo it."""
+    from gateway_kit import running_gateway
+    from kinds_kit import SPEC
+
+    folder = tmp_path_factory.mktemp("kinds")
+    (folder / "gateway.yaml").write_text(SPEC)
+    with running_gateway(folder / "gateway.yaml", folder) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
 def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
     """A gateway with every type of identity. Tests that change its state undo it."""
     from callers_kit import SPEC, Callers

@@ -16,6 +16,7 @@ from typing import Any
 
 from bigip_sm.errors import AwsError, PinError
 from bigip_sm.spec.model import Spec
+from bigip_sm.spec.upstreams import EndpointUpstream
 
 FORMAT = 1
 SIDE_BY_SIDE = 8
@@ -60,9 +61,16 @@ class Difference:
 
 def targets_of(spec: Spec) -> list[Target]:
     """Every deployment that the gateway's routes reach, sorted."""
-    used = {route.upstream for route in spec.routes.values()}
-    reached = [(spec.upstreams[name], region) for name in used for region in spec.upstreams[name].regions]
-    return sorted({Target(upstream.endpoint, region.name) for upstream, region in reached})
+    used = [spec.upstreams[name] for name in {route.upstream for route in spec.routes.values()}]
+    return sorted(
+        {
+            Target(upstream.endpoint, region.name, component)
+            for upstream in used
+            if isinstance(upstream, EndpointUpstream)
+            for region in upstream.regions
+            for component in {"", upstream.component or ""}
+        }
+    )
 
 
 def observe(targets: Iterable[Target], client: Callable[[str], Any]) -> list[Pin]:

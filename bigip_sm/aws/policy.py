@@ -8,49 +8,54 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bigip_sm.aws.permissions import permissions_of
 from bigip_sm.errors import CredentialError
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.sources import ProfileSource, RolesAnywhereSource, SecretsManagerSource, StsSource, WebIdentitySource
-from bigip_sm.spec.usage import bearer_regions_of, upstreams_of
+from bigip_sm.spec.usage import upstreams_of
 
 MAX_SESSION_POLICY = 2048
 """Longest session policy that AssumeRole takes, characters (STS API reference, parameter ``Policy``)."""
 
 
-def endpoint_arns(spec: Spec, role: str) -> tuple[str, ...]:
-    """ARNs of every SageMaker endpoint that the gateway reaches with ``role``, sorted.
-
-    They are in the role's own partition and account. SageMaker writes endpoint names in ARNs in lower case, and a
-    policy with capitals denies in silence.
-    """
-    _, partition, _, _, account, _ = spec.roles[role].arn.split(":", 5)
-    return tuple(
-        sorted(
-            {
-                f"arn:{partition}:sagemaker:{region.name}:{account}:endpoint/{upstream.endpoint.lower()}"
-                for upstream in upstreams_of(spec, role)
-                for region in upstream.regions
+def permissions(spec: Spec, role: str) -> dict[str, tuple[str, ...]]:
+    """What the gateway needs ``role`` for: action -> resources, sorted; of a resource that is ``*`` nothing else."""
+    by_group = {one.upstream for one in spec.routes.values() if role in one.role_by_group.values()}
+    found: dict[str, set[str]] = {}
+    for name, upstream in spec.upstreams.items():
+        if upstream.role == role or name in by_group:
+            methods = {
+                method for route in spec.routes.values() if route.upstream == name for method in route.match.methods
             }
-        )
-    )
+            for action, resource in permissions_of(upstream, spec.roles[role].arn, sorted(methods)):
+                found.setdefault(action, set()).add(resource)
+    return {action: tuple(sorted(resources)) for action, resources in found.items()}
 
 
 def session_policy(spec: Spec, role: str) -> str:
     """The policy that a session of ``role`` is limited to: what the gateway's upstreams need, as compact JSON.
 
-    ``CallWithBearerToken`` has no resource of its own (SageMaker guide, OpenAI-compatible endpoints). Raises
-    CredentialError if the policy is longer than STS takes: it is never widened to make it shorter.
+    Actions with the same resources share a statement. Raises CredentialError if the policy is longer than STS takes:
+    it is never widened to make it shorter.
     """
-    statements: list[dict[str, object]] = [
-        {"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": list(endpoint_arns(spec, role))}
+    needed = permissions(spec, role)
+    by_resources: dict[tuple[str, ...], list[str]] = {}
+    for action in sorted(needed, key=lambda one: (needed[one] == ("*",), one)):
+        by_resources.setdefault(needed[action], []).append(action)
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": actions if len(actions) > 1 else actions[0],
+            "Resource": "*" if resources == ("*",) else list(resources),
+        }
+        for resources, actions in by_resources.items()
     ]
-    if bearer_regions_of(spec, role):
-        statements.append({"Effect": "Allow", "Action": "sagemaker:CallWithBearerToken", "Resource": "*"})
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
     if len(policy) > MAX_SESSION_POLICY:
+        count = len({resource for resources in needed.values() for resource in resources})
         raise CredentialError(
-            f"role {role}: its session policy names {len(endpoint_arns(spec, role))} endpoints and has {len(policy)} "
-            f"characters, AWS takes {MAX_SESSION_POLICY}; divide the upstreams among several roles"
+            f"role {role}: its session policy names {count} resources and has {len(policy)} characters, AWS takes "
+            f"{MAX_SESSION_POLICY}; divide the upstreams among several roles"
         )
     return policy
 

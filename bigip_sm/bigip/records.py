@@ -34,7 +34,7 @@ MAX_AHEAD = 12 * 3600
 META = "meta"
 
 _SERVICE = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,4})?-[a-z]+-[1-9]")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,4})?-[a-z]+-[1-9]")
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_.:~-]{1,32768}")
 _ROTATOR = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")

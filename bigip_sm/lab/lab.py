@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bigip_sm.errors import LabError
-from bigip_sm.lab import seed
+from bigip_sm.lab import seed, seed_aws
 from bigip_sm.lab.aws.cloud import Cloud
 from bigip_sm.lab.aws.endpoints import Chat
 from bigip_sm.lab.bigip.accounts import Account
@@ -23,6 +23,7 @@ from bigip_sm.lab.bigip.device import ControlPlane
 from bigip_sm.lab.files import private_file
 from bigip_sm.lab.issuers import Issuers
 from bigip_sm.lab.network import LOOPBACK, Network
+from bigip_sm.lab.own import OwnServers
 from bigip_sm.lab.pki import server_context
 from bigip_sm.lab.proxy import ConnectProxy
 from bigip_sm.lab.tmm.dataplane import DataPlane
@@ -73,10 +74,11 @@ class Lab:
         self.devices_file = directory / "devices.yaml"
         self._clock_offset = 0.0
         self.management = ""
-        endpoints = seed.endpoints(spec)
+        endpoints = seed_aws.endpoints(spec)
         self._containers = {endpoint.name: endpoint.container for endpoint in endpoints}
         self.cloud = Cloud(endpoints)
         self.issuers = Issuers(spec)
+        self.own = OwnServers()
         self.network = Network()
         self._proxy = ""
         self.authorities = seed.Authorities.create()
@@ -208,7 +210,7 @@ class Lab:
     def rotator_environment(self) -> dict[str, str]:
         """Environment variables that lead the rotator into the lab: to its AWS, and to the issuers of tokens."""
         return {
-            **self.cloud.environment(self.ca_file, seed.regions(self.spec)[0]),
+            **self.cloud.environment(self.ca_file, (seed_aws.regions(self.spec) or ["us-east-1"])[0]),
             "HTTPS_PROXY": self._proxy,
             "NO_PROXY": f"{LOOPBACK},localhost",
             "SSL_CERT_FILE": str(self.ca_file),
@@ -250,10 +252,12 @@ class Lab:
         await self.cloud.start(
             self.network,
             self.authorities.servers,
-            regions=seed.regions(self.spec),
-            vpc_endpoints=seed.vpc_endpoints(self.spec),
-            private_dns=seed.private_dns_regions(self.spec),
+            regions=(),
+            vpc_endpoints={},
+            services=seed_aws.served(self.spec),
         )
+        stack.push_async_callback(self.own.stop)
+        await self.own.start(self.spec, self.network, self.authorities.own)
         for role in self.spec.roles.values():
             if isinstance(role.source, StsSource):
                 source = role.source
@@ -274,7 +278,7 @@ class Lab:
     async def _put_sessions(self) -> None:
         for name, role in self.spec.roles.items():
             if isinstance(role.source, SecretsManagerSource):
-                region = role.source.region or seed.first_region(self.spec, name)
+                region = role.source.region or seed_aws.first_region(self.spec, name)
                 await self.cloud.put_session(role.source.secret, role.arn, region)
 
     def _write_files(self) -> None:

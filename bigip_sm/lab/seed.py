@@ -1,4 +1,7 @@
-"""What the lab brings along for a spec: certificates on the BIG-IP that it refers to, and its SageMaker endpoints."""
+"""What the lab brings along for a spec: certificates on the BIG-IP that it refers to, and whom it lets in.
+
+What it brings along in AWS is in ``seed_aws``.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bigip_sm.errors import LabError
-from bigip_sm.lab.aws.endpoints import Chat, Endpoint, classifier, steady
 from bigip_sm.lab.bigip.objects import Object, SslCertificate, SslKey
 from bigip_sm.lab.pki import Authority
 from bigip_sm.spec.identities import ClientCertificateIdentity
-from bigip_sm.spec.model import Listener, PemFile, Route, Spec
+from bigip_sm.spec.model import Listener, Route, Spec
+from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.principals import known_subjects, parse
-from bigip_sm.spec.usage import upstreams_of
-
-CHAT_TOKENS = ("This ", "answer ", "comes ", "from ", "the ", "lab, ", "one ", "token ", "at ", "a ", "time.")
-CHAT_PAUSE = 0.05
-"""Seconds between two tokens of a chat endpoint."""
+from bigip_sm.spec.upstreams import Http
 
 ANYBODY = "someone"
 """Subject of the client certificate that stands for ``identity:*``."""
@@ -27,15 +26,19 @@ STRANGER = "mallory"
 
 @dataclass(frozen=True)
 class Authorities:
-    """Who signs what in the lab: ``servers`` every server certificate, ``clients`` those of the callers."""
+    """Who signs what in the lab: ``servers`` every server certificate of AWS and the BIG-IP, ``clients`` those of the
+    callers, ``own`` those of servers outside AWS.
+    """
 
     servers: Authority
     clients: Authority
+    own: Authority
 
     @classmethod
     def create(cls) -> Authorities:
         """Make both anew."""
-        return cls(Authority.create("bigip-sm lab"), Authority.create("bigip-sm lab clients"))
+        names = ("bigip-sm lab", "bigip-sm lab clients", "bigip-sm lab own servers")
+        return cls(*map(Authority.create, names))
 
 
 def device_objects(spec: Spec, authorities: Authorities) -> list[Object]:
@@ -49,6 +52,14 @@ def device_objects(spec: Spec, authorities: Authorities) -> list[Object]:
     for name, listener in spec.listeners.items():
         for found in _listener_objects(name, listener, authorities):
             objects.setdefault(found.path, found)
+    for name, upstream in spec.upstreams.items():
+        if isinstance(upstream, Http):
+            if isinstance(upstream.ca, PemFile):
+                raise LabError(
+                    f"upstreams.{name}.ca: the lab has no private key for {upstream.ca.file}; for the lab, refer to a "
+                    "bundle on the BIG-IP, such as /Common/own-ca.crt, and it makes one"
+                )
+            objects.setdefault(upstream.ca, SslCertificate(upstream.ca, authorities.own.certificate_pem))
     return list(objects.values())
 
 
@@ -66,42 +77,6 @@ def _listener_objects(name: str, listener: Listener, authorities: Authorities) -
         yield SslCertificate(tls.chain, authorities.servers.certificate_pem)
     if tls.client_certificate is not None and isinstance(tls.client_certificate.ca, str):
         yield SslCertificate(tls.client_certificate.ca, authorities.clients.certificate_pem)
-
-
-def endpoints(spec: Spec) -> list[Endpoint]:
-    """A model container for each SageMaker endpoint of the spec: a classifier, or a chat model that streams."""
-    made = {}
-    for upstream in spec.upstreams.values():
-        container = Chat(CHAT_TOKENS, steady(CHAT_PAUSE)) if upstream.kind == "sagemaker-openai" else classifier
-        made[upstream.endpoint] = Endpoint(upstream.endpoint, upstream.kind, container)
-    return list(made.values())
-
-
-def regions(spec: Spec) -> list[str]:
-    """Every region of the spec, sorted."""
-    return sorted({region.name for upstream in spec.upstreams.values() for region in upstream.regions})
-
-
-def vpc_endpoints(spec: Spec) -> dict[str, str]:
-    """DNS name of each interface VPC endpoint -> its region."""
-    return {
-        region.vpc_endpoint: region.name
-        for upstream in spec.upstreams.values()
-        for region in upstream.regions
-        if region.vpc_endpoint is not None
-    }
-
-
-def private_dns_regions(spec: Spec) -> set[str]:
-    """Regions whose public runtime name resolves to a VPC endpoint."""
-    return {region.name for upstream in spec.upstreams.values() for region in upstream.regions if region.private_dns}
-
-
-def first_region(spec: Spec, role: str) -> str:
-    """The first region of the first upstream that uses that role; where its secret is, unless it says otherwise."""
-    for upstream in upstreams_of(spec, role):
-        return upstream.regions[0].name
-    return regions(spec)[0]
 
 
 def client_subjects(spec: Spec) -> list[str]:

@@ -25,12 +25,14 @@ from bigip_sm.render.records import (
     network_records,
     route_records,
 )
+from bigip_sm.render.requests import target_records
 from bigip_sm.render.result import DataGroupSpec, Rendered
 from bigip_sm.render.targets import places_of
 from bigip_sm.render.templates import fill
 from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
-from bigip_sm.spec.model import Listener, PemFile, Route, Spec
+from bigip_sm.spec.model import Listener, Route, Spec
 from bigip_sm.spec.names import APPLICATION, credential_group, jwks_group, object_path
+from bigip_sm.spec.pem_file import PemFile
 
 SCHEMA_VERSION = "3.49.0"
 """By AS3's changelog: ``sustain`` in HTTP_Profile came with 3.49.0, enforceRFCCompliance with 3.40, sslEnabled and
@@ -160,12 +162,25 @@ def _pem(source: str | PemFile) -> str | dict[str, str]:
 def _places(spec: Spec) -> Iterator[Item]:
     places = places_of(spec, _upstreams(spec.routes.values()))
     for place in {(one.hosts, one.region): one for one in places}.values():
-        yield place.tls, fill("tls_client", host=place.host)
+        trust_ca: object = "generic"
+        if isinstance(place.ca, PemFile):
+            trust_ca = {"use": f"ca_{place.hosts}"}
+            yield f"ca_{place.hosts}", fill("ca_bundle", bundle=_pem(place.ca))
+        elif place.ca is not None:
+            trust_ca = _pem(place.ca)
+        yield place.tls, fill("tls_client", host=place.host, trust_ca=trust_ca)
         yield place.monitor, fill("monitor", tls=place.tls, host=place.host)
     for place in places:
         yield (
             place.pool,
-            fill("pool", monitor=place.monitor, host=place.connected, prefix=f"{spec.gateway}-"),
+            fill(
+                "pool",
+                monitor=place.monitor,
+                host=place.connected,
+                prefix=f"{spec.gateway}-",
+                addresses=place.addresses,
+                port=place.port,
+            ),
         )
 
 
@@ -179,6 +194,7 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
             yield _data_group(spec, f"prefixes_{name}", "string", prefixes, purpose)
     yield _data_group(spec, "access", "string", access_records(spec), "which principal may use which route")
     for item, records, purpose in (
+        ("targets", target_records(spec), "what each route's kind of upstream allows and adds"),
         ("validation", validation_records(spec), "what the requests of a route must look like"),
         ("shape", shape_records(spec), "what the answers of a route may tell"),
         ("limits", limit_records(spec), "how much may be asked on which route"),

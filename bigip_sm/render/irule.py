@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bigip_sm.render.callers import callers_of
 from bigip_sm.render.reasons import REASONS
+from bigip_sm.render.requests import RULES, given_headers, rules_of
 from bigip_sm.render.stages import ANSWER, BODY, FORWARD, OPTIONAL, REQUEST, RESPONSE, stages_of
 from bigip_sm.render.targets import DEFAULT_HOSTS, places_of
 from bigip_sm.spec.model import Spec
@@ -48,6 +49,9 @@ def render_irule(spec: Spec, listener: str) -> str:
         server_tls=sorted({place.tls for place in places}),
         other_hosts=any(place.hosts != DEFAULT_HOSTS for place in places),
         usual_hosts=DEFAULT_HOSTS,
+        rules=[rule for rule in RULES if rule in rules_of(spec, listener)],
+        given=given_headers(spec, listener),
+        key_headers=[identity.header for _, identity in callers.keys],
         uses=uses,
         request_stages=[stage for stage in REQUEST if stage not in OPTIONAL or stage in uses],
         body_stages=[stage for stage in BODY if stage in uses],

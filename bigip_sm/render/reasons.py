@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One refusal.
-
-    ``code`` is what callers see in ``X-Gateway-Reason``, ``status`` the HTTP status, ``message`` the sentence in the
-    answer. ``meaning``, ``who`` (must act) and ``check`` (how to) are for the docs. ``stage`` is the type of identity
-    without which no iRule has this reason; empty if all have it.
-    """
-
-    code: str
-    status: int
-    message: str
-    meaning: str
-    who: str
-    check: str
-    stage: str = ""
-
+from bigip_sm.render.reason import Reason
+from bigip_sm.render.reasons_kinds import KINDS
 
 _REASONS = (
     Reason(
@@ -440,4 +422,6 @@ _REASONS = (
     ),
 )
 
-REASONS: dict[str, Reason] = {reason.code: reason for reason in _REASONS}
+REASONS: dict[str, Reason] = {
+    reason.code: reason for reason in sorted((*_REASONS, *KINDS), key=lambda reason: reason.status)
+}

@@ -37,7 +37,7 @@ def route_records(spec: Spec, routes: Mapping[str, Route]) -> tuple[Records, Rec
     methods: dict[str, set[str]] = {}
     for name, route in routes.items():
         records = prefixes if is_prefix(route) else exact
-        target, upstream = targets[route.upstream], f"{route.upstream}|{spec.upstreams[route.upstream].role}"
+        target, upstream = targets[route.upstream], f"{route.upstream}|{spec.upstreams[route.upstream].role or ''}"
         value = f"{FORMAT}|{name}|{target.scheme}|{target.service}|{upstream}|{route.limits.body}|{target.path}"
         value += f"|{','.join(place.choice for place in target.places)}"
         if stages := stages_of(spec, name):

@@ -8,11 +8,15 @@ route.
 from __future__ import annotations
 
 from bigip_sm.render.limits import has_count, has_quota, has_slots
+from bigip_sm.render.requests import request_of
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.usage import checks_content, checks_json
 
-REQUEST = ("settle", "read", "strip", "authenticate", "route", "authorize", "limit", "content", "quota", "collect")
-"""Stages of HTTP_REQUEST, in order. ``settle``, ``content`` and ``quota`` are optional."""
+REQUEST = (
+    *("settle", "read", "strip", "authenticate", "route", "authorize"),
+    *("limit", "content", "target", "quota", "collect"),
+)
+"""Stages of HTTP_REQUEST, in order. ``settle``, ``content``, ``target`` and ``quota`` are optional."""
 
 FORWARD = ("acquire",)
 """Optional stages right before a request is forwarded, after all that may refuse it for what it is."""
@@ -33,7 +37,7 @@ RESPONSE = ("limit_headers", "audit", "clean")
 ANSWER = ("reframe", "guard_response", "usage", "shape")
 """Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share."""
 
-OPTIONAL = ("settle", "content", "quota", *BODY, *FORWARD, *CHOICE, *RESPONSE, *ANSWER)
+OPTIONAL = ("settle", "content", "target", "quota", *BODY, *FORWARD, *CHOICE, *RESPONSE, *ANSWER)
 
 
 def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
@@ -66,4 +70,6 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
             return has_slots(spec, route)
         case "circuit":
             return spec.upstreams[route.upstream].circuit is not None
+        case "target":
+            return request_of(spec, name) is not None
     return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bigip_sm.aws.hosts import dns_suffix, is_aws_host, label_of, partition_of, public_host, vpc_endpoint
+from bigip_sm.aws.hosts import SERVICES, dns_suffix, is_aws_host, label_of, partition_of, public_host, vpc_endpoint
 from bigip_sm.errors import Problem
 from bigip_sm.spec.draft import Draft
 from bigip_sm.spec.positions import Path, quoted
@@ -13,7 +13,7 @@ from bigip_sm.spec.upstreams import UpstreamRegion, service_of
 
 _SECRET_ARN = re.compile(r"arn:(?P<partition>[a-z-]+):secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+")
 _ROLE = re.compile(r"arn:(aws[a-z-]*):iam:")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,4})?-[a-z]+-[1-9]")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,4})?-[a-z]+-[1-9]")
 
 
 def check_regions(draft: Draft) -> Iterator[Problem]:
@@ -33,25 +33,58 @@ def check_regions(draft: Draft) -> Iterator[Problem]:
                 yield draft.problem((*path, "name"), message, "list each region once")
             seen.setdefault(region, index)
             if all(name in UpstreamRegion.model_fields for name in draft.names(*path)):
-                yield from _check_endpoint(draft, path, region, service_of(draft.text("upstreams", upstream, "kind")))
+                yield from _check_endpoint(draft, upstream, path, region)
 
 
-def _check_endpoint(draft: Draft, path: Path, region: str, service: str) -> Iterator[Problem]:
+def _check_endpoint(draft: Draft, upstream: str, path: Path, region: str) -> Iterator[Problem]:
+    service = service_of(draft.text("upstreams", upstream, "kind"))
+    if service not in SERVICES:
+        return
+    fips = draft.boolean("upstreams", upstream, "fips", default=False) is True
+    label = label_of(service, region, fips=fips)
+    if not label:
+        message = f"{SERVICES[service].label} has no FIPS host names"
+        yield draft.problem(("upstreams", upstream, "fips"), message, "remove fips")
+        return
+    prefix = draft.text("upstreams", upstream, "api") or "" if service == "execute_api" else ""
+    domain, public = dns_suffix(region), public_host(service, region, fips=fips, prefix=prefix)
+    example = f"vpce-0a1b2c3d4e5f60718-abcdefgh.{label}.{region}.vpce.{domain}"
     private = draft.boolean(*path, "private_dns", default=False)
     host = draft.text(*path, "vpc_endpoint")
-    domain, label, public = dns_suffix(region), label_of(service, region), public_host(service, region)
-    example = f"vpce-0a1b2c3d4e5f60718-abcdefgh.{label}.{region}.vpce.{domain}"
-    if host is None:
+    ways = [name for name in ("vpc_endpoint", "private_dns", "addresses") if draft.has(*path, name)]
+    if private is False and "private_dns" in ways:
+        ways.remove("private_dns")
+    if not draft.has(*path, "addresses") and draft.number(*path, "route_domain", default=0):
+        message = "a route domain is that of addresses, and there are none"
+        yield draft.problem((*path, "route_domain"), message, "write addresses in place of a name, or remove it")
+    if not ways:
         # What is written but is not text or a boolean has a problem of its own.
-        if not draft.has(*path, "vpc_endpoint") and draft.boolean(*path, "private_dns", default=False) is False:
-            message = f"without a VPC endpoint this would connect to the public host {public}"
-            fix = f"add vpc_endpoint: {example}; or private_dns: true where the public name resolves to the endpoint"
-            yield draft.problem(path, message, fix)
-        return
-    where = (*path, "vpc_endpoint")
-    if private:
-        message = "vpc_endpoint and private_dns: true name two places to connect to"
-        yield draft.problem(where, message, "keep vpc_endpoint, or remove it and keep private_dns: true")
+        message = f"without a VPC endpoint this would connect to the public host {public}"
+        fix = f"add vpc_endpoint: {example}; or private_dns: true where the public name resolves to the endpoint"
+        yield draft.problem(path, message, fix)
+    elif "addresses" in ways and len(ways) > 1 and not _by_header(draft, upstream):
+        message = f"addresses and {ways[0]} name two places to connect to"
+        yield draft.problem((*path, "addresses"), message, "keep one of the two")
+    if host is not None:
+        if private:
+            message = "vpc_endpoint and private_dns: true name two places to connect to"
+            fix = "keep vpc_endpoint, or remove it and keep private_dns: true"
+            yield draft.problem((*path, "vpc_endpoint"), message, fix)
+        yield from _check_name(draft, (*path, "vpc_endpoint"), host, (label, region, domain, example), private=private)
+    elif _by_header(draft, upstream) and ways:
+        message = "address_by: header calls the API by the name of the VPC endpoint, which is not given"
+        yield draft.problem(path, message, f"add vpc_endpoint: {example}; or address_by: host")
+
+
+def _by_header(draft: Draft, upstream: str) -> bool:
+    return draft.text("upstreams", upstream, "address_by") == "header"
+
+
+def _check_name(
+    draft: Draft, where: Path, host: str, wanted: tuple[str, str, str, str], *, private: bool | None
+) -> Iterator[Problem]:
+    """Check the name of a VPC endpoint; ``wanted`` is the service's label, region and domain, and a right name."""
+    label, region, domain, example = wanted
     endpoint = vpc_endpoint(host)
     if endpoint is None:
         if is_aws_host(host) and not private:

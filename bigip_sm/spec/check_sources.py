@@ -18,7 +18,7 @@ SHORTEST_USE = 300
 """A session is used for at least this long before the next one is asked for, seconds."""
 
 _DEFAULT_LIFE = StsSource.model_fields["duration"].default
-_REGION = re.compile(r"[a-z]{2}(-[a-z]{2,4})?-[a-z]+-[1-9]")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]{2,4})?-[a-z]+-[1-9]")
 
 
 def check_sources(draft: Draft) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from bigip_sm.errors import Problem
 from bigip_sm.spec.draft import Draft
 from bigip_sm.spec.model import Listener, Match
-from bigip_sm.spec.names import pool_item, server_tls_item
+from bigip_sm.spec.names import host_kind, pool_item, server_tls_item
 from bigip_sm.spec.positions import Path, dotted, quoted
 from bigip_sm.spec.upstreams import service_of
 
@@ -167,5 +167,10 @@ def check_derived_names(draft: Draft) -> Iterator[Problem]:
     }
     for listener in draft.names("listeners"):
         if f"tls_{listener}" in profiles:
-            message = f"its TLS profile would have the name tls_{listener}, which an AWS region needs"
+            message = f"its TLS profile would have the name tls_{listener}, which an upstream needs"
             yield draft.problem(("listeners", listener), message, "rename the listener")
+
+
+def _hosts(draft: Draft, upstream: str) -> str:
+    fips = draft.boolean("upstreams", upstream, "fips", default=False) is True
+    return host_kind(service_of(draft.text("upstreams", upstream, "kind")), upstream, fips=fips)

@@ -15,8 +15,10 @@ from bigip_sm.spec.check_aws import check_regions, check_roles
 from bigip_sm.spec.check_content import check_fields, check_validation
 from bigip_sm.spec.check_identities import check_identities
 from bigip_sm.spec.check_limits import check_limits
+from bigip_sm.spec.check_places import check_places
 from bigip_sm.spec.check_sources import check_rotation, check_sources
 from bigip_sm.spec.check_traffic import check_derived_names, check_listeners, check_networks, check_routes
+from bigip_sm.spec.check_upstreams import check_routes_of_kinds, check_upstreams
 from bigip_sm.spec.draft import Draft
 from bigip_sm.spec.positions import quoted
 
@@ -38,6 +40,9 @@ def check(draft: Draft) -> list[Problem]:
         check_fields,
         check_limits,
         check_regions,
+        check_upstreams,
+        check_routes_of_kinds,
+        check_places,
         check_roles,
         check_sources,
         check_rotation,

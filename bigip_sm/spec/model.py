@@ -6,17 +6,16 @@ Only shapes and single-value rules live here; rules that need two places of the 
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
-from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from bigip_sm.spec.content import ModelName, Shape, Validation
 from bigip_sm.spec.forms import Form
 from bigip_sm.spec.identities import Identity
 from bigip_sm.spec.limits import Limits
 from bigip_sm.spec.names import PATH_PATTERN
+from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.scalars import (
     Address,
     DeviceObject,
@@ -32,21 +31,6 @@ from bigip_sm.spec.scalars import (
 )
 from bigip_sm.spec.sources import Rotation, Source
 from bigip_sm.spec.upstreams import Upstream
-
-
-class PemFile(Model):
-    """A file with certificates in PEM form."""
-
-    file: str = Field(description="Path of a PEM file, relative to gateway.yaml")
-    # Filled in by the loader: the certificates in the file.
-    text: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
-
-    @field_validator("text", mode="before")
-    @classmethod
-    def _only_the_loader(cls, value: Any, info: ValidationInfo) -> Any:
-        if info.mode == "json":  # files are validated as JSON; code may set the text
-            raise PydanticCustomError("extra_forbidden", "Extra inputs are not permitted")
-        return value
 
 
 class ClientCertificate(Model):

@@ -49,3 +49,9 @@ def server_tls_item(host_kind: str, region: str) -> str:
 def monitor_item(host_kind: str, region: str) -> str:
     """Name of the monitor for one signed host, e.g. ``monitor_runtime_us_east_1``."""
     return f"monitor_{host_kind}_{region.replace('-', '_')}"
+
+
+def host_kind(service: str, upstream: str, *, fips: bool = False) -> str:
+    """Which hosts an upstream has: a service's, such as ``runtime`` or ``runtime_fips``, or its own: ``http_vllm``."""
+    kind = f"{service}_fips" if fips else service
+    return f"{kind}_{upstream}" if service in ("execute_api", "http") else kind

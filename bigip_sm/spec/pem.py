@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bigip_sm.errors import Problem
 from bigip_sm.spec.draft import Draft
-from bigip_sm.spec.model import Listener, PemFile, Spec
+from bigip_sm.spec.model import Listener, Spec
+from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.positions import Path as Place
 from bigip_sm.spec.positions import quoted
 

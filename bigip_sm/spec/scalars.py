@@ -125,12 +125,12 @@ DeviceObject = Annotated[
 ]
 Region = Annotated[
     str,
-    Field(pattern=r"^[a-z]{2}(-[a-z]{2,4})?-[a-z]+-[1-9]$"),
+    Field(pattern=r"^[a-z]{2,4}(-[a-z]{2,4})?-[a-z]+-[1-9]$"),
     Form("an AWS region", "the code of a region", "us-east-1"),
 ]
 RoleArn = Annotated[
     str,
-    Field(pattern=r"^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$"),
+    Field(pattern=r"^arn:aws(-[a-z]{1,4}){0,2}:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$"),
     Form("the ARN of an IAM role", "a role ARN", "arn:aws:iam::123456789012:role/bigip-chat"),
 ]
 EndpointName = Annotated[

@@ -20,8 +20,9 @@ class Scope(NamedTuple):
 
 
 def roles_of(spec: Spec, route: Route) -> tuple[str, ...]:
-    """Every role that a request on ``route`` can be signed with; the upstream's own comes first."""
-    return tuple(dict.fromkeys([spec.upstreams[route.upstream].role, *route.role_by_group.values()]))
+    """Every role that a request on ``route`` can be signed with; the upstream's own comes first. Empty if none is."""
+    role = spec.upstreams[route.upstream].role
+    return () if role is None else tuple(dict.fromkeys([role, *route.role_by_group.values()]))
 
 
 def upstreams_of(spec: Spec, role: str) -> tuple[Upstream, ...]:

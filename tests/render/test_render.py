@@ -16,7 +16,8 @@ from specs import document, documents, route, spec, upstream
 from bigip_sm.errors import RenderError
 from bigip_sm.lint import lint_declaration, lint_irule, validate_schema
 from bigip_sm.render import Rendered, declaration_text, files, manifest_text, render
-from bigip_sm.spec.model import PemFile, Spec
+from bigip_sm.spec.model import Spec
+from bigip_sm.spec.pem_file import PemFile
 
 CERTIFICATE = json.loads(
     (Path(__file__).parents[1] / "lint" / "cases" / "BSM-D016" / "good.json").read_text(encoding="utf-8")

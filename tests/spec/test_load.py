@@ -18,8 +18,9 @@ from bigip_sm.spec import load
 from bigip_sm.spec.forms import Form, Suggester
 from bigip_sm.spec.identities import NetworkIdentity
 from bigip_sm.spec.load import load_model
-from bigip_sm.spec.model import PemFile, Spec
+from bigip_sm.spec.model import Spec
 from bigip_sm.spec.names import NAME_PATTERN, credential_group, object_path, pool_item
+from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.scalars import Model
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bigip_sm.errors import SpecError
 from bigip_sm.spec import load
-from bigip_sm.spec.model import PemFile, Spec
+from bigip_sm.spec.model import Spec
+from bigip_sm.spec.pem_file import PemFile
 
 BASE = (Path(__file__).parent / "cases" / "unused_is_fine.yaml").read_text("utf-8")
 

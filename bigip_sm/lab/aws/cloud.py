@@ -1,4 +1,4 @@
-"""The emulated AWS as a whole: one runtime server per region, and a front for STS and Secrets Manager."""
+"""The emulated AWS as a whole: a server per service and region, and a front for STS and Secrets Manager."""
 
 from __future__ import annotations
 
@@ -8,22 +8,36 @@ import ssl
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from bigip_sm.aws.credentials import SessionCredentials
 from bigip_sm.aws.hosts import partition_of, runtime_host
+from bigip_sm.lab.aws.apis import Api
 from bigip_sm.lab.aws.assume import Role
 from bigip_sm.lab.aws.endpoints import Endpoint
 from bigip_sm.lab.aws.front import Front
 from bigip_sm.lab.aws.moto import MotoServer
+from bigip_sm.lab.aws.refusal import ACCOUNT
 from bigip_sm.lab.aws.runtime import Runtime
 from bigip_sm.lab.aws.sessions import SessionStore
 from bigip_sm.lab.http import HttpsServer
 from bigip_sm.lab.network import LOOPBACK, Network
 from bigip_sm.lab.pki import Authority, server_context
 
-ACCOUNT = "123456789012"
-"""The account that everything belongs to; moto's default."""
+
+@dataclass(frozen=True)
+class Served:
+    """A service in a region: the names that its certificate has, and where it is reached.
+
+    ``api`` is None for the SageMaker runtime. ``names`` begin with the public host name and go on with those of VPC
+    endpoints; ``destinations`` are those names and addresses that lead to it.
+    """
+
+    region: str
+    api: Api | None
+    names: tuple[str, ...]
+    destinations: tuple[str, ...]
 
 
 class Cloud:
@@ -36,6 +50,7 @@ class Cloud:
         self._clock = clock
         self._hosts: dict[str, str] = {}
         self._regions: list[str] = []
+        self._apis: dict[str, Api] = {}
         self._stack = AsyncExitStack()
         self.sessions = SessionStore(clock)
         self.moto = MotoServer()
@@ -44,6 +59,7 @@ class Cloud:
             sessions=self.sessions,
             hosts=self._hosts,
             clock=clock,
+            apis=self._apis,
         )
         self.front = Front(self.moto, self.sessions, self._regions, clock=clock)
         self.front_url = ""
@@ -56,23 +72,26 @@ class Cloud:
         regions: Collection[str],
         vpc_endpoints: Mapping[str, str],
         private_dns: Collection[str] = (),
+        services: Collection[Served] = (),
     ) -> None:
-        """Start everything. ``vpc_endpoints`` maps DNS names of interface endpoints to their regions.
+        """Start everything. ``vpc_endpoints`` maps DNS names of interface endpoints of the runtime to their regions.
 
         Each region has one TLS server whose certificate carries the public runtime name and the region's endpoint
-        names. The network learns the endpoint names, and the public name of the regions in ``private_dns``.
+        names. The network learns the endpoint names, and the public name of the regions in ``private_dns``. What else
+        is served is in ``services``, each with a TLS server of its own.
         Raises LabError or OSError if something cannot start; nothing is left running then.
         """
         try:
             self._stack.push_async_callback(self.moto.stop)
             await self.moto.start()
-            self._regions.extend(regions)
+            self._regions.extend({*regions, *(service.region for service in services)})
             for region in regions:
                 endpoints = sorted(name for name, where in vpc_endpoints.items() if where == region)
-                port = await self._serve_region(authority, region, endpoints)
-                for name in (*endpoints, *((runtime_host(region),) if region in private_dns else ())):
-                    network.publish(name, 443, port)
-                    self._stack.callback(network.withdraw, name, 443)
+                public = runtime_host(region)
+                resolved = (*endpoints, *((public,) if region in private_dns else ()))
+                await self._serve(network, authority, Served(region, None, (public, *endpoints), resolved))
+            for service in services:
+                await self._serve(network, authority, service)
             self.front_url = f"https://{LOOPBACK}:{await self._serve_front(authority)}"
         except BaseException:
             await self.stop()
@@ -82,6 +101,7 @@ class Cloud:
         """Stop everything and withdraw it from the network."""
         await self._stack.aclose()
         self._hosts.clear()
+        self._apis.clear()
         self._regions.clear()
 
     def add_role(self, arn: str, *, external_id: str | None = None, max_session: int = 3600) -> None:
@@ -121,15 +141,19 @@ class Cloud:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    async def _serve_region(self, authority: Authority, region: str, endpoints: list[str]) -> int:
-        public = runtime_host(region)
-        names = [public, *endpoints]
-        context = server_context(authority.issue(public, hosts=names))
-        context.sni_callback = _only(names)
+    async def _serve(self, network: Network, authority: Authority, served: Served) -> None:
+        """Start one TLS server and publish where it is reached."""
+        context = server_context(authority.issue(served.names[0], hosts=served.names))
+        context.sni_callback = _only(served.names)
         server = HttpsServer(self.runtime.handle, context, date=self._clock)
         self._stack.push_async_callback(server.stop)
-        self._hosts.update(dict.fromkeys(names, region))
-        return await server.start()
+        self._hosts.update(dict.fromkeys(served.names, served.region))
+        if served.api is not None:
+            self._apis.update(dict.fromkeys(served.names, served.api))
+        port = await server.start()
+        for name in served.destinations:
+            network.publish(name, 443, port)
+            self._stack.callback(network.withdraw, name, 443)
 
     async def _serve_front(self, authority: Authority) -> int:
         context = server_context(authority.issue("sts.amazonaws.com", hosts=[LOOPBACK, "localhost"]))

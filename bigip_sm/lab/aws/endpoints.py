@@ -36,11 +36,25 @@ Container = Callable[[ContainerRequest], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint, the same in every region. Only ``sagemaker-openai`` ones have the OpenAI-compatible path."""
+    """One endpoint, the same in every region. Only ``sagemaker-openai`` ones have the OpenAI-compatible path.
+
+    An endpoint with inference ``components`` is asked for one of them, and for one of its ``variants`` if it has any.
+    """
 
     name: str
     kind: Literal["sagemaker", "sagemaker-openai"]
     container: Container
+    components: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+
+
+class StreamFailure(Exception):
+    """What a container's stream ends with in place of the rest: an exception of the service, with its members."""
+
+    def __init__(self, kind: str, message: str, **members: str) -> None:
+        self.kind = kind
+        self.members = members
+        super().__init__(message)
 
 
 async def echo(request: ContainerRequest) -> Response:

@@ -12,6 +12,9 @@ import re
 from bigip_sm.errors import LabError
 from bigip_sm.lab.http import Response
 
+ACCOUNT = "123456789012"
+"""The account that everything belongs to; moto's default."""
+
 
 class Refusal(LabError):
     """The emulated AWS does not do what was asked. ``kind`` is the error type, without a namespace.

@@ -1,4 +1,4 @@
-"""The SageMaker runtime: InvokeEndpoint and the OpenAI-compatible path, behind a strict front door.
+"""The SageMaker runtime: InvokeEndpoint, its relatives and the OpenAI-compatible path, behind a strict front door.
 
 What is served, refused and dropped follows the AWS sheet, section 1. Where AWS's behaviour is not known, the
 emulation refuses.
@@ -7,20 +7,21 @@ emulation refuses.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from bigip_sm.lab.aws import refusal
+from bigip_sm.lab.aws.answers import async_answer, invocation_answer, openai_answer, stream_answer
+from bigip_sm.lab.aws.apis import Api, Pending
 from bigip_sm.lab.aws.bearer import verify_bearer
 from bigip_sm.lab.aws.endpoints import ContainerRequest, Endpoint
-from bigip_sm.lab.aws.limits import container_headers
-from bigip_sm.lab.aws.patience import ANSWER, STREAM, TIMED_OUT, ask, bounded, whole
-from bigip_sm.lab.aws.refusal import Refusal
+from bigip_sm.lab.aws.limits import OPENAI, container_headers
+from bigip_sm.lab.aws.patience import ANSWER, STREAM, TIMED_OUT, ask
+from bigip_sm.lab.aws.refusal import ACCOUNT, Refusal
 from bigip_sm.lab.aws.sessions import SessionStore
 from bigip_sm.lab.aws.verify import verify
 from bigip_sm.lab.http import Request, Response
@@ -31,8 +32,23 @@ ACCEPTED = "accepted"
 MAX_BODY = 25 * 1024**2
 """Largest body in bytes (SageMaker guide, "Model Hosting FAQs": 25 MB)."""
 
-_ROUTE = re.compile(r"/endpoints/([a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/(invocations|openai(/v1/chat/completions))")
-_ACCOUNT = "123456789012"
+_NAME = r"[a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62}"
+_ROUTE = re.compile(
+    rf"/endpoints/(?P<endpoint>{_NAME})/(?:(?P<operation>invocations|invocations-response-stream|async-invocations)|"
+    rf"(?:inference-components/(?P<component>{_NAME})/)?openai(?P<openai>/v1/chat/completions))"
+)
+_ANSWERS = {
+    "invocations": invocation_answer,
+    "invocations-response-stream": stream_answer,
+    "async-invocations": async_answer,
+    OPENAI: openai_answer,
+}
+_OPENAI_PATH = "/openai/v1/chat/completions"
+_Answering = Callable[[str, "Fault"], Awaitable[Response]]
+"""Makes an answer for the id of a request, with what happens to that request."""
+
+INLINE_BODY = 128_000
+"""Largest body of InvokeEndpointAsync, bytes; larger ones are named by InputLocation."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,9 @@ def model_error(status: int = 500, text: str = "model failed") -> Fault:
 
 
 class Runtime:
-    """The runtime of all regions. ``hosts`` maps every host name that is served to its region.
+    """The runtime of all regions, and the front door of the other services.
+
+    ``hosts`` maps every host name that is served to its region, ``apis`` those of other services to the service.
 
     ``requests`` holds everything that arrived; ``faults`` are used up one by one, by the next accepted requests.
     ``patience`` is how many seconds a container has for its answer, ``stream_patience`` for a streamed one.
@@ -98,7 +116,9 @@ class Runtime:
         hosts: Mapping[str, str],
         clock: Callable[[], float] = time.time,
         max_body: int = MAX_BODY,
+        apis: Mapping[str, Api] | None = None,
     ) -> None:
+        self.apis = apis if apis is not None else {}
         self.requests: list[SeenRequest] = []
         self.faults: deque[Fault] = deque()
         self.patience = ANSWER
@@ -110,15 +130,17 @@ class Runtime:
         self._max_body = max_body
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request; every refusal is an answer, in the format of the path it is for."""
+        """Answer one request; every refusal is an answer, in the format of the service or path it is for."""
         request_id = str(uuid.uuid4())
-        route = _ROUTE.fullmatch(request.path)
-        openai = route is not None and route.group(3) is not None
+        api = self.apis.get(request.header("host") or "")
+        headers: tuple[tuple[str, str], ...] = ()
         try:
             region = self._region(request)
-            if route is None or request.method != "POST":
-                raise refusal.unknown_operation()
-            endpoint, headers = self._admit(request, route.group(1), openai, region)
+            if api is None:
+                pending, headers = self._admit_invocation(request, region)
+            else:
+                verify(request, self._sessions, now=self._clock(), services=(api.signing,), regions=(region,))
+                pending = _fixed_or(api.admit(request, region))
             fault = self.faults.popleft() if self.faults else Fault()
             if fault.delay:
                 await asyncio.sleep(fault.delay if fault.refusal is not None else min(fault.delay, self.patience))
@@ -126,20 +148,35 @@ class Runtime:
                 raise fault.refusal
         except Refusal as error:
             self._record(request, error.kind, None)
+            if api is not None:
+                return api.refuse(error, request_id)
+            openai = request.path.endswith(_OPENAI_PATH)
             return (refusal.openai if openai else refusal.rest_json)(error, request_id)
         self._record(request, ACCEPTED, headers)
-        path = route.group(3) or "/invocations"
-        asked = ContainerRequest(endpoint.name, region, path, headers, request.body)
-        left = self.patience - fault.delay
-        answer = TIMED_OUT if left <= 0 else fault.answer or await ask(endpoint.container, asked, left)
-        if openai:
-            return await _openai_answer(answer, asked, request_id, self.stream_patience)
-        return _invocation_answer(await whole(answer, left), asked, request_id)
+        return await pending(request_id, fault)
+
+    def _admit_invocation(self, request: Request, region: str) -> tuple[_Answering, tuple[tuple[str, str], ...]]:
+        """Check a request to the SageMaker runtime: what makes its answer, and the container's headers."""
+        route = _ROUTE.fullmatch(request.path)
+        if route is None or request.method != "POST":
+            raise refusal.unknown_operation()
+        endpoint, headers = self._admit(request, route, region)
+        asked = ContainerRequest(endpoint.name, region, route["openai"] or "/invocations", headers, request.body)
+
+        async def answer(request_id: str, fault: Fault) -> Response:
+            left = self.patience - fault.delay
+            made = TIMED_OUT if left <= 0 else fault.answer or await ask(endpoint.container, asked, left)
+            operation = route["operation"] or OPENAI
+            streams = operation in (OPENAI, "invocations-response-stream")
+            return await _ANSWERS[operation](made, asked, request_id, self.stream_patience if streams else left)
+
+        return answer, headers
 
     def _admit(
-        self, request: Request, name: str, openai: bool, region: str
+        self, request: Request, route: re.Match[str], region: str
     ) -> tuple[Endpoint, tuple[tuple[str, str], ...]]:
         """Check everything; returns the endpoint, and the headers that its container gets. Raises Refusal."""
+        openai, name = route["openai"] is not None, route["endpoint"]
         if len(request.body) > self._max_body:
             message = f"HTTP content length exceeded {self._max_body} bytes."
             raise Refusal(413, "RequestEntityTooLargeException", message)
@@ -147,14 +184,15 @@ class Runtime:
             self._authenticate_bearer(request, region)
         else:
             verify(request, self._sessions, now=self._clock(), services=("sagemaker",), regions=(region,))
-        headers = container_headers(request.headers)
-        if openai:
-            headers = _openai_headers(headers)
+        headers = container_headers(request.headers, OPENAI if openai else route["operation"])
+        if route["operation"] == "async-invocations":
+            _check_async(request, dict(headers))
         endpoint = self._endpoints.get(name)
         if endpoint is None:
-            raise refusal.validation(f"Endpoint {name} of account {_ACCOUNT} not found.")
+            raise refusal.validation(f"Endpoint {name} of account {ACCOUNT} not found.")
         if openai and endpoint.kind != "sagemaker-openai":
             raise refusal.validation(f"Endpoint {name} does not serve /v1/chat/completions.")
+        _check_choice(endpoint, dict(headers), route["component"])
         return endpoint, headers
 
     def _region(self, request: Request) -> str:
@@ -190,70 +228,28 @@ class Runtime:
         )
 
 
-def _openai_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """What the OpenAI-compatible path is known to pass; of SageMaker's own headers none is confirmed there."""
-    if "x-amzn-sagemaker-inference-component" in dict(headers):
-        raise refusal.validation("Inference components are addressed by path on the OpenAI-compatible path.")
-    return tuple((name, value) for name, value in headers if name in ("content-type", "accept"))
+def _fixed_or(pending: Pending) -> _Answering:
+    async def answer(request_id: str, fault: Fault) -> Response:
+        return fault.answer or await pending(request_id)
+
+    return answer
 
 
-def _failed(response: Response) -> bool:
-    return response is TIMED_OUT or response.status >= 400
+def _check_async(request: Request, headers: dict[str, str]) -> None:
+    """A request has a body, or names an object in S3 that has it."""
+    if bool(request.body) == ("x-amzn-sagemaker-inputlocation" in headers):
+        raise refusal.validation("Exactly one of Body and InputLocation must be given.")
+    if len(request.body) > INLINE_BODY:
+        raise refusal.validation(f"Body must have length less than or equal to {INLINE_BODY}")
 
 
-def _side(status: int) -> str:
-    """Whose error it is; a time-out is the server's, with status 0."""
-    return "client" if 400 <= status < 500 else "server"
-
-
-def _invocation_answer(response: Response, asked: ContainerRequest, request_id: str) -> Response:
-    """The container's answer in the headers of InvokeEndpoint, or ModelError for a status of 400 and above."""
-    assert isinstance(response.body, bytes)  # noqa: S101 - narrows the type: it was collected
-    if _failed(response):
-        text = response.body.decode("utf-8", "replace")
-        error = {
-            "ErrorCode": f"{_side(response.status).upper()}_ERROR_FROM_MODEL",
-            "LogStreamArn": f"arn:aws:logs:{asked.region}:{_ACCOUNT}:log-group:{_log_group(asked)}",
-            "Message": _model_error(response.status, text, asked),
-            "OriginalMessage": text,
-            "OriginalStatusCode": response.status,
-        }
-        headers = [("x-amzn-ErrorType", "ModelError"), ("Content-Type", "application/json")]
-        return Response(424, [("x-amzn-RequestId", request_id), *headers], json.dumps(error).encode())
-    return Response(200, _answer_headers(response, request_id), response.body)
-
-
-async def _openai_answer(response: Response, asked: ContainerRequest, request_id: str, patience: float) -> Response:
-    """The container's answer as it is, or its status with its body quoted in OpenAI's envelope.
-
-    The status after a time-out is not known for this path: 424, as for InvokeEndpoint.
-    """
-    if _failed(response):
-        response = await whole(response, patience)
-        text = response.body.decode("utf-8", "replace") if isinstance(response.body, bytes) else ""
-        message = _model_error(response.status, text, asked)
-        return refusal.openai(Refusal(response.status or 424, "ModelError", message), request_id)
-    body = response.body if isinstance(response.body, bytes) else bounded(response.body, patience)
-    return Response(response.status, _answer_headers(response, request_id), body)
-
-
-def _model_error(status: int, text: str, asked: ContainerRequest) -> str:
-    return (
-        f'Received {_side(status)} error ({status}) from primary with message "{text}". See '
-        f"https://{asked.region}.console.aws.amazon.com/cloudwatch/home?region={asked.region}#logEventViewer:group="
-        f"{_log_group(asked)} in account {_ACCOUNT} for more information."
-    )
-
-
-def _log_group(asked: ContainerRequest) -> str:
-    return f"/aws/sagemaker/Endpoints/{asked.endpoint}"
-
-
-def _answer_headers(response: Response, request_id: str) -> list[tuple[str, str]]:
-    """SageMaker's own headers, and of the container's only the content type and the custom attributes."""
-    passed = ("content-type", "x-amzn-sagemaker-custom-attributes")
-    return [
-        ("x-amzn-RequestId", request_id),
-        ("x-Amzn-Invoked-Production-Variant", "AllTraffic"),
-        *((name, value) for name, value in response.headers if name.lower() in passed),
-    ]
+def _check_choice(endpoint: Endpoint, headers: dict[str, str], component: str | None) -> None:
+    """Variant and inference component must be there, if the endpoint tells its own; one of components needs one."""
+    named = component or headers.get("x-amzn-sagemaker-inference-component")
+    if named is None and endpoint.components:
+        raise refusal.validation("Inference Component Name header is required for endpoints to which you deploy them.")
+    if named is not None and named not in endpoint.components and (component or endpoint.components):
+        raise refusal.validation(f"Inference Component {named} not found in endpoint {endpoint.name}.")
+    variant = headers.get("x-amzn-sagemaker-target-variant")
+    if variant is not None and endpoint.variants and variant not in endpoint.variants:
+        raise refusal.validation(f"Variant {variant} not found for endpoint {endpoint.name} of account {ACCOUNT}.")

@@ -147,7 +147,7 @@ def test_unknown_endpoint() -> None:
         "/endpoints//churn-v7/invocations",
         "/endpoints/churn%2Dv7/invocations",
         "/endpoints/-x/invocations",
-        "/endpoints/churn-v7/invocations-response-stream",
+        "/endpoints/churn-v7/invocations-bidirectional-stream",
         "/endpoints/llama/openai/v1/models",
     ],
 )

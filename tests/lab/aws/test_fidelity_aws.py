@@ -187,8 +187,9 @@ def test_the_smallest_set_of_signed_headers_is_enough() -> None:
     assert ask(signed).status == 200
 
 
-def test_a_path_of_an_inference_component_is_unknown() -> None:
-    assert ask(chat(b"", CHAT.replace("/openai", "/inference-components/part/openai"))).status == 404
+def test_a_component_that_is_not_there_is_refused() -> None:
+    answer = ask(chat(b"", CHAT.replace("/openai", "/inference-components/part/openai")))
+    assert (answer.status, said(answer)["error"]["code"]) == (400, "validation_error")
 
 
 ASKED = {"RoleArn": ROLE, "RoleSessionName": "bigip-a"}

@@ -23,6 +23,9 @@ _SEND = "HEAD / HTTP/1.0\\r\\n\\r\\n"
 _RECEIVE = "HTTP/1."
 
 
+MAX_ROUTE_DOMAIN = 65534
+
+
 def pool(scope: Scope, item: Item) -> list[Object]:
     """The pool of a Pool item."""
     members: list[PoolMember] = []
@@ -63,8 +66,12 @@ def _static(where: str, body: Json) -> Iterator[tuple[str, str]]:
             raise invalid(f"{where}/servers", "should have required properties 'name' and 'address'")
         entries.append((server["name"], server["address"]))
     for name, address in entries:
+        # 10.1.2.3%2 is the address in the route domain 2 (AS3's format f5ip).
+        plain, percent, domain = str(address).partition("%")
+        if percent and not (domain.isascii() and domain.isdecimal() and int(domain) <= MAX_ROUTE_DOMAIN):
+            raise lab_gap(where, f"the address {address!r} is")
         try:
-            yield str(name), str(ip_address(address))
+            yield str(name), f"{ip_address(plain)}{percent}{domain}"
         except ValueError:
             raise lab_gap(where, f"the address {address!r} is") from None
 

@@ -1,0 +1,23 @@
+"""What a refusal is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One refusal.
+
+    ``code`` is what callers see in ``X-Gateway-Reason``, ``status`` the HTTP status, ``message`` the sentence in the
+    answer. ``meaning``, ``who`` (must act) and ``check`` (how to) are for the docs. ``stage`` is the type of identity
+    without which no iRule has this reason; empty if all have it.
+    """
+
+    code: str
+    status: int
+    message: str
+    meaning: str
+    who: str
+    check: str
+    stage: str = ""

@@ -1,0 +1,54 @@
+"""Reasons for refusals that belong to one kind of upstream."""
+
+from __future__ import annotations
+
+from bigip_sm.render.reason import Reason
+
+KINDS = (
+    Reason(
+        "header-not-allowed",
+        400,
+        "a header has a value that this route does not allow",
+        "An X-Amzn-SageMaker- header that the route's upstream takes from callers has a value that is not listed.",
+        "caller",
+        "Compare the header with `client_headers` of the upstream in gateway.yaml.",
+        "target",
+    ),
+    Reason(
+        "operation-not-allowed",
+        403,
+        "this operation is not allowed on this route",
+        "The path or X-Amz-Target names an operation that the route's upstream does not list.",
+        "owner of the gateway",
+        "Compare it with `operations` or `methods` of the upstream in gateway.yaml.",
+        "target",
+    ),
+    Reason(
+        "model-not-served",
+        404,
+        "this model, or version of it, is not served on this route",
+        "The path or the body names a model or a version that the route's upstream does not list, or names none.",
+        "caller",
+        "Compare it with `models`, or with `chat.alias`, of the upstream in gateway.yaml.",
+        "target",
+    ),
+    Reason(
+        "status-not-available",
+        404,
+        "the status of a model cannot be asked for through SageMaker",
+        "TensorFlow Serving tells the state and the metadata of a model on GET; SageMaker has no such operation.",
+        "caller",
+        "Send a prediction instead.",
+        "target",
+    ),
+    Reason(
+        "tensorflow-content-type",
+        415,
+        "send application/json, application/jsonlines, application/jsons or text/csv",
+        "The TensorFlow Serving container of SageMaker takes these four content types only.",
+        "caller",
+        "Look at the Content-Type header of the request with `curl -v`.",
+        "target",
+    ),
+)
+"""In the order of their status."""

@@ -1,0 +1,140 @@
+"""Rules about kinds of upstream: what their keys mean together, and which routes can lead to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bigip_sm.aws.hosts import is_aws_host
+from bigip_sm.errors import Problem
+from bigip_sm.spec.draft import Draft
+from bigip_sm.spec.forms import choices, listed
+from bigip_sm.spec.model import Match
+from bigip_sm.spec.positions import quoted
+from bigip_sm.spec.upstreams import KINDS
+
+_HEADER_OF = {
+    "variant": "target-variant",
+    "container": "target-container-hostname",
+    "component": "inference-component",
+    "model": "target-model",
+}
+_HEADERS = {
+    "invocations": ("target-variant", "target-container-hostname", "inference-component", "target-model", "session-id"),
+    "response-stream": ("target-variant", "target-container-hostname", "inference-component", "session-id"),
+    "async": ("input-location", "request-ttl-seconds", "invocation-timeout-seconds"),
+}
+"""Operation -> headers that AWS reads on it (botocore's model of sagemaker-runtime); it drops the others in silence."""
+
+_METHODS = {
+    "sagemaker-tensorflow": ("POST", "GET"),
+    "bedrock": ("POST",),
+    "sagemaker-api": ("POST",),
+    "lambda": ("POST",),
+    "model-list": ("GET",),
+}
+"""Kind -> methods that it has; the others are not told."""
+
+_PREFIXES = ("sagemaker-tensorflow", "bedrock")
+_EXACT = ("sagemaker-api", "lambda", "model-list")
+
+
+def check_upstreams(draft: Draft) -> Iterator[Problem]:
+    """What the keys of an upstream mean together."""
+    for name in draft.names("upstreams"):
+        kind = draft.text("upstreams", name, "kind")
+        if kind == "sagemaker":
+            yield from _check_sagemaker(draft, name)
+        elif kind == "http":
+            yield from _check_http(draft, name)
+        if kind in ("sagemaker", "sagemaker-openai"):
+            yield from _check_chat(draft, name)
+
+
+def _check_sagemaker(draft: Draft, name: str) -> Iterator[Problem]:
+    operation = draft.text("upstreams", name, "operation") or "invocations"
+    format_ = draft.text("upstreams", name, "format") or "native"
+    known = _HEADERS.get(operation, ())
+    for key, header in _HEADER_OF.items():
+        given = draft.has("upstreams", name, "client_headers", header)
+        if draft.has("upstreams", name, key):
+            if known and header not in known:
+                message = f"AWS does not read it on {operation}"
+                yield draft.problem(("upstreams", name, key), message, "remove it, or choose another operation")
+            if given:
+                message = f"{key} is set for every request, so callers cannot choose it"
+                where = ("upstreams", name, "client_headers", header)
+                yield draft.problem(where, message, f"remove it here, or remove {key}")
+    for header in draft.names("upstreams", name, "client_headers"):
+        if known and header in _ALL_HEADERS and header not in known:
+            message = f"AWS does not read {header} on {operation}"
+            yield draft.problem(("upstreams", name, "client_headers", header), message, f"it has {choices(known)}")
+    if format_ != "native" and operation != "invocations":
+        message = f"with format {format_} the operation follows the request: a stream if it asks for one"
+        yield draft.problem(("upstreams", name, "operation"), message, "remove operation")
+
+
+_ALL_HEADERS = {header for headers in _HEADERS.values() for header in headers}
+
+
+def _check_chat(draft: Draft, name: str) -> Iterator[Problem]:
+    where = ("upstreams", name, "chat")
+    native = draft.text("upstreams", name, "format") or "native"
+    if draft.text("upstreams", name, "kind") == "sagemaker" and native == "native" and draft.has(*where):
+        message = "bodies of format native are not read"
+        yield draft.problem(where, message, "remove chat, or write format: openai or format: text-generation")
+    if draft.has(*where, "served_model") and not draft.has(*where, "alias"):
+        message = "served_model takes the place of an alias, and there is none"
+        yield draft.problem((*where, "served_model"), message, "add alias: what callers write in model")
+
+
+def _check_http(draft: Draft, name: str) -> Iterator[Problem]:
+    host = draft.text("upstreams", name, "host")
+    if host is not None and is_aws_host(host):
+        message = f"{quoted(host)} is a host of AWS, and requests of kind http are not signed"
+        yield draft.problem(("upstreams", name, "host"), message, "use the kind of the service, such as sagemaker")
+    if draft.number("upstreams", name, "route_domain", default=0) and not draft.has("upstreams", name, "addresses"):
+        message = "a route domain is that of addresses, and there are none"
+        where = ("upstreams", name, "route_domain")
+        yield draft.problem(where, message, "write addresses, or remove it")
+
+
+def check_routes_of_kinds(draft: Draft) -> Iterator[Problem]:
+    """Which paths, methods and roles a route can have by the kind of its upstream."""
+    for route in draft.names("routes"):
+        upstream = draft.text("routes", route, "upstream") or ""
+        kind = draft.text("upstreams", upstream, "kind") or ""
+        where = ("routes", route, "match", "path")
+        path = draft.text(*where)
+        if path is not None and kind in _PREFIXES and not path.endswith("/*"):
+            message = f"the path names the model on routes to {kind}, so it must be open at its end"
+            yield draft.problem(where, message, f"end it in /*, such as {_EXAMPLES[kind]}")
+        if path is not None and kind in _EXACT and path.endswith("/*"):
+            message = f"a route to {kind} has one path"
+            yield draft.problem(where, message, f"write it without /*, such as {_EXAMPLES[kind]}")
+        yield from _check_methods(draft, route, kind)
+        if kind in KINDS and "role" not in KINDS[kind].model_fields and draft.has("routes", route, "role_by_group"):
+            message = f"requests to {kind} are not signed, so there is no role to choose"
+            yield draft.problem(("routes", route, "role_by_group"), message, "remove it")
+
+
+_EXAMPLES = {
+    "sagemaker-tensorflow": "/v1/models/*",
+    "bedrock": "/model/*",
+    "sagemaker-api": "/",
+    "lambda": "/score",
+    "model-list": "/v1/models",
+}
+
+
+def _check_methods(draft: Draft, route: str, kind: str) -> Iterator[Problem]:
+    known = _METHODS.get(kind)
+    if known is None:
+        return
+    where = ("routes", route, "match", "methods")
+    for path, method in draft.texts(*where):
+        if method not in known:
+            yield draft.problem(path, f"{kind} has no {method}", f"it has {listed(known)}")
+    default: tuple[str, ...] = Match.model_fields["methods"].default
+    if not draft.has(*where) and not set(default) <= set(known):
+        message = f"{kind} has no {listed(default)}, which is the default"
+        yield draft.problem(("routes", route, "match"), message, f"add methods: [{listed(known)}]")

@@ -1,0 +1,477 @@
+"""Every kind of upstream through the gateway, by the stock client of that kind; and what each refuses."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.exceptions
+import openai
+import pytest
+import requests
+from gateway_kit import HOSTNAME, Gateway
+from kinds_kit import CLAUDE, base_url, resolve_here, sdk
+
+from bigip_sm.lab.aws.apis.bedrock import WORDS
+from bigip_sm.lab.aws.endpoints import StreamFailure
+from bigip_sm.lab.aws.refusal import Refusal
+from bigip_sm.lab.aws.runtime import ACCEPTED, Fault, SeenRequest, model_error, throttled, unavailable
+
+QUESTION: Any = [{"role": "user", "content": [{"text": "Hello"}]}]
+
+
+@pytest.fixture(autouse=True)
+def resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_here(monkeypatch)
+
+
+@pytest.fixture
+def runtime(kinds: Gateway) -> Iterator[Any]:
+    client = sdk(kinds, "sagemaker-runtime")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bedrock(kinds: Gateway) -> Iterator[Any]:
+    client = sdk(kinds, "bedrock-runtime")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def trainer(kinds: Gateway) -> Iterator[Any]:
+    client = sdk(kinds, "sagemaker")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def functions(kinds: Gateway) -> Iterator[Any]:
+    client = sdk(kinds, "lambda")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def web(kinds: Gateway) -> Iterator[requests.Session]:
+    files = kinds.lab.client("alice")
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(kinds.lab.ca_file)
+        session.cert = (str(files.certificate), str(files.key))
+        yield session
+
+
+def arrived(gateway: Gateway) -> SeenRequest:
+    """The last request at AWS, which accepted it: signature, scope, host and all."""
+    seen = gateway.seen()[-1]
+    assert seen.verdict == ACCEPTED
+    return seen
+
+
+def header(seen: SeenRequest, name: str) -> str:
+    values = seen.values(name)
+    assert len(values) <= 1
+    return values[0].decode() if values else ""
+
+
+def scope(seen: SeenRequest) -> str:
+    return header(seen, "authorization").partition("Credential=")[2].partition(",")[0].partition("/")[2]
+
+
+def refused(call: Any) -> tuple[int, str]:
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call()
+    response = caught.value.response
+    answer: dict[str, str] = response["ResponseMetadata"]["HTTPHeaders"]
+    return response["ResponseMetadata"]["HTTPStatusCode"], answer.get("x-gateway-reason") or response["Error"]["Code"]
+
+
+# SageMaker
+
+
+def test_an_invocation_has_the_spec_s_headers(kinds: Gateway, runtime: Any) -> None:
+    answer = runtime.invoke_endpoint(
+        EndpointName="churn-v7", Body=b"{}", ContentType="application/json", TargetVariant="forged", SessionId="s-1"
+    )
+    assert json.loads(answer["Body"].read())["received_bytes"] == 2
+    seen = arrived(kinds)
+    assert header(seen, "x-amzn-sagemaker-target-variant") == "blue", "the spec's, not the caller's"
+    assert header(seen, "x-amzn-sagemaker-session-id") == "s-1"
+    assert header(seen, "x-amzn-sagemaker-custom-attributes") == "principal=staff%3Aalice,route=churn"
+    assert "x-amzn-sagemaker-target-variant" in header(seen, "authorization"), "nobody behind can swap it"
+    assert scope(seen).endswith("/us-east-1/sagemaker/aws4_request")
+
+
+@pytest.mark.parametrize("model", ["a.tar.gz", "team/b/c.tar.gz"])
+def test_a_listed_target_model_is_passed_on(kinds: Gateway, runtime: Any, model: str) -> None:
+    runtime.invoke_endpoint(EndpointName="churn-v7", Body=b"{}", TargetModel=model)
+    assert header(arrived(kinds), "x-amzn-sagemaker-target-model") == model
+
+
+@pytest.mark.parametrize("model", ["b.tar.gz", "a.tar.gz2", "team/../secret.tar.gz", "TEAM/x", "team", "team/[x]"])
+def test_another_target_model_is_refused(kinds: Gateway, runtime: Any, model: str) -> None:
+    before = len(kinds.seen())
+    call = lambda: runtime.invoke_endpoint(EndpointName="churn-v7", Body=b"{}", TargetModel=model)  # noqa: E731
+    assert refused(call) == (400, "header-not-allowed")
+    assert len(kinds.seen()) == before
+
+
+def test_a_header_of_one_request_is_not_that_of_the_next(kinds: Gateway, runtime: Any) -> None:
+    runtime.invoke_endpoint(EndpointName="churn-v7", Body=b"{}", TargetModel="a.tar.gz")
+    runtime.invoke_endpoint(EndpointName="churn-v7", Body=b"{}")
+    assert header(arrived(kinds), "x-amzn-sagemaker-target-model") == ""
+
+
+def test_a_response_stream_passes_through(kinds: Gateway, runtime: Any) -> None:
+    answer = runtime.invoke_endpoint_with_response_stream(EndpointName="words-v1", Body=b"{}")
+    payload = b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"])
+    assert json.loads(payload)["endpoint"] == "words-v1"
+    seen = arrived(kinds)
+    assert header(seen, "x-amzn-sagemaker-custom-attributes") == "", "identity_header: off"
+    assert header(seen, "x-amzn-sagemaker-inference-id")
+
+
+def test_a_stream_that_breaks_is_a_modelled_error(kinds: Gateway, runtime: Any) -> None:
+    async def body() -> Any:
+        yield b"one"
+        raise StreamFailure("ModelStreamError", "Model did not finish", ErrorCode="ModelInvocationTimeExceeded")
+
+    from bigip_sm.lab.http import Response
+
+    kinds.lab.cloud.runtime.faults.append(Fault(answer=Response(200, [("Content-Type", "text/plain")], body())))
+    answer = runtime.invoke_endpoint_with_response_stream(EndpointName="words-v1", Body=b"{}")
+    found = []
+    with pytest.raises(botocore.exceptions.EventStreamError, match="ModelStreamError"):
+        found += [event["PayloadPart"]["Bytes"] for event in answer["Body"]]
+    answer["Body"].close()
+
+
+def test_an_asynchronous_invocation(kinds: Gateway, runtime: Any) -> None:
+    location = "s3://inputs/churn/today.csv"
+    answer = runtime.invoke_endpoint_async(
+        EndpointName="churn-v7", InputLocation=location, ContentType="text/csv", InvocationTimeoutSeconds=60
+    )
+    assert answer["OutputLocation"].startswith("s3://")
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 202
+    seen = arrived(kinds)
+    assert header(seen, "x-amzn-sagemaker-inputlocation") == location
+    assert header(seen, "x-amzn-sagemaker-content-type") == "text/csv"
+    assert header(seen, "content-type") == ""
+
+
+@pytest.mark.parametrize("location", ["s3://other/x", "s3://inputs/churn/../x", "https://example.com/x"])
+def test_input_from_elsewhere_is_refused(runtime: Any, location: str) -> None:
+    call = lambda: runtime.invoke_endpoint_async(EndpointName="churn-v7", InputLocation=location)  # noqa: E731
+    assert refused(call) == (400, "header-not-allowed")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (throttled(), (400, "ThrottlingException")),
+        (unavailable(), (503, "ServiceUnavailable")),
+        (model_error(), (424, "ModelError")),
+        (Fault(Refusal(429, "ModelNotReadyException", "not ready")), (429, "ModelNotReadyException")),
+        (Fault(Refusal(500, "InternalFailure", "no")), (500, "InternalFailure")),
+        (Fault(Refusal(530, "InternalDependencyException", "no")), (530, "InternalDependencyException")),
+        (Fault(Refusal(400, "ValidationError", "no capacity")), (400, "ValidationError")),
+        (Fault(Refusal(403, "AccessDeniedException", "no")), (502, "aws-refused")),
+    ],
+    ids=lambda one: str(one) if isinstance(one, tuple) else "",
+)
+def test_errors_of_the_runtime(kinds: Gateway, runtime: Any, fault: Fault, expected: tuple[int, str]) -> None:
+    kinds.lab.cloud.runtime.faults.append(fault)
+    assert refused(lambda: runtime.invoke_endpoint(EndpointName="churn-v7", Body=b"{}")) == expected
+
+
+def test_a_chat_with_an_inference_component(kinds: Gateway) -> None:
+    tls = ssl.create_default_context(cafile=str(kinds.lab.ca_file))
+    files = kinds.lab.client("alice")
+    tls.load_cert_chain(files.certificate, files.key)
+    http = openai.DefaultHttpxClient(verify=tls, trust_env=False)
+    with openai.OpenAI(base_url=f"{base_url(kinds)}/v1", api_key="unused", http_client=http, max_retries=0) as client:
+        answer = client.chat.completions.create(model="", messages=[{"role": "user", "content": "Hello"}])
+        assert answer.choices[0].message.content
+        assert arrived(kinds).target == b"/endpoints/llama-v3/inference-components/llama-ic/openai/v1/chat/completions"
+        kinds.lab.cloud.runtime.faults.append(model_error(400, "prompt too long"))
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.chat.completions.create(model="", messages=[{"role": "user", "content": "Hello"}])
+    assert caught.value.code == "model_error"
+
+
+# TensorFlow Serving
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes", "called"),
+    [
+        ("churn:predict", "tfs-model-name=churn,tfs-method=predict", "/tfs/v1/models/churn:predict"),
+        (
+            "churn/versions/3:classify",
+            "tfs-model-name=churn,tfs-model-version=3,tfs-method=classify",
+            "/tfs/v1/models/churn/versions/3:classify",
+        ),
+        ("fraud:predict", "tfs-model-name=fraud,tfs-method=predict", "/tfs/v1/models/fraud:predict"),
+    ],
+)
+def test_tensorflow_serving_by_requests(
+    kinds: Gateway, web: requests.Session, path: str, attributes: str, called: str
+) -> None:
+    answer = web.post(f"{base_url(kinds)}/v1/models/{path}", json={"instances": [[1.0, 2.0]]})
+    assert (answer.status_code, answer.json()["called"]) == (200, called)
+    assert answer.json()["predictions"] == [[0.25, 0.75]]
+    seen = arrived(kinds)
+    assert seen.target == b"/endpoints/tf-v2/invocations"
+    expected = f"principal=staff%3Aalice,route=tensor,{attributes}"
+    assert header(seen, "x-amzn-sagemaker-custom-attributes") == expected
+    assert scope(seen).endswith("/us-west-2/sagemaker/aws4_request")
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json"])
+def test_the_container_gets_the_exact_content_type(kinds: Gateway, web: requests.Session, content_type: str) -> None:
+    url = f"{base_url(kinds)}/v1/models/churn:predict"
+    assert web.post(url, data=b"{}", headers={"Content-Type": content_type}).status_code == 200
+    assert header(arrived(kinds), "content-type") == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "verdict"),
+    [
+        ("POST", "other:predict", "404 model-not-served"),
+        ("POST", "churn/versions/5:predict", "404 model-not-served"),
+        ("POST", "fraud/versions/1:predict", "404 model-not-served"),
+        ("POST", "churn/versions/03:predict", "404 model-not-served"),
+        ("POST", "churn,tfs-method=x:predict", "404 model-not-served"),
+        ("POST", "churn/x:predict", "404 model-not-served"),
+        ("POST", ":predict", "404 model-not-served"),
+        ("POST", "churn:regress", "403 operation-not-allowed"),
+        ("POST", "churn:delete", "403 operation-not-allowed"),
+        ("POST", "churn", "404 status-not-available"),
+        ("GET", "churn", "404 status-not-available"),
+        ("GET", "churn/versions/3", "404 status-not-available"),
+        ("GET", "churn/metadata", "404 status-not-available"),
+        ("GET", "churn:predict", "403 operation-not-allowed"),
+        ("DELETE", "churn:predict", "405 method-not-allowed"),
+    ],
+)
+def test_what_tensorflow_serving_refuses(kinds: Gateway, method: str, path: str, verdict: str) -> None:
+    before = len(kinds.seen())
+    headers = [("Content-Type", "application/json")]
+    assert kinds.ask(f"/v1/models/{path}", b"{}", headers, method=method).verdict == verdict
+    assert len(kinds.seen()) == before
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json; charset=latin-1", "application/jsonx"])
+def test_another_content_type_is_refused(kinds: Gateway, content_type: str) -> None:
+    headers = [("Content-Type", content_type)] if content_type else []
+    assert kinds.ask("/v1/models/churn:predict", b"{}", headers).verdict == "415 tensorflow-content-type"
+
+
+# API Gateway
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("path", ["a", "a/b;c=1", "x(1)", "caf%C3%A9/%3Ax", "a!b*'", ""])
+def test_a_private_rest_api(kinds: Gateway, web: requests.Session, method: str, path: str) -> None:
+    url = f"{base_url(kinds)}/scores/{path}?b=2&a=%3D+1"
+    request = requests.Request(method, url, headers={"X-Tenant": "a  b", "X-Other": "x"}).prepare()
+    request.url = url
+    answer = web.send(request)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["method"], told["path"], told["query"]) == (method, f"/prod/score/{path}", "a=%3D%201&b=2")
+    assert told["headers"]["host"] == "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
+    assert told["headers"]["x-tenant"] == "a b"
+    assert "x-other" not in told["headers"]
+    assert scope(arrived(kinds)).endswith("/us-east-1/execute-api/aws4_request")
+    assert b"sagemaker" not in b"".join(name.lower() for name, _ in arrived(kinds).headers)
+
+
+def test_a_private_rest_api_by_header(kinds: Gateway, web: requests.Session) -> None:
+    answer = web.get(f"{base_url(kinds)}/by-header/x")
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["api"] == "a1b2c3d4e5"
+    assert told["headers"]["host"] == "vpce-0a1b2c3d4e5f60718-abcdefghh.execute-api.us-east-1.vpce.amazonaws.com"
+    assert "x-apigw-api-id" in header(arrived(kinds), "authorization")
+
+
+def test_errors_of_api_gateway(kinds: Gateway, web: requests.Session) -> None:
+    kinds.lab.cloud.runtime.faults.append(Fault(Refusal(429, "TooManyRequestsException", "Too Many Requests")))
+    answer = web.get(f"{base_url(kinds)}/scores/x")
+    assert (answer.status_code, answer.json()) == (429, {"message": "Too Many Requests"})
+    kinds.lab.cloud.runtime.faults.append(Fault(Refusal(403, "ForbiddenException", "Forbidden")))
+    assert web.get(f"{base_url(kinds)}/scores/x").headers["x-gateway-reason"] == "aws-refused"
+
+
+# Bedrock
+
+
+def test_bedrock_converses(kinds: Gateway, bedrock: Any) -> None:
+    answer = bedrock.converse(modelId=CLAUDE, messages=QUESTION)
+    assert answer["output"]["message"]["content"][0]["text"] == "".join(WORDS)
+    seen = arrived(kinds)
+    assert seen.target == b"/model/anthropic.claude-3-5-sonnet-20240620-v1%3A0/converse"
+    assert header(seen, "host") == "bedrock-runtime-fips.us-east-1.amazonaws.com"
+    assert scope(seen).endswith("/us-east-1/bedrock/aws4_request")
+
+
+def test_bedrock_invokes(bedrock: Any) -> None:
+    answer = bedrock.invoke_model(modelId=CLAUDE, body=json.dumps({"prompt": "x"}))
+    assert json.loads(answer["body"].read())["completion"] == "".join(WORDS)
+
+
+def test_bedrock_streams(bedrock: Any) -> None:
+    answer = bedrock.invoke_model_with_response_stream(modelId="amazon.titan-text-lite-v1", body=b"{}")
+    assert "".join(json.loads(event["chunk"]["bytes"])["completion"] for event in answer["body"]) == "".join(WORDS)
+    events = list(bedrock.converse_stream(modelId=CLAUDE, messages=QUESTION)["stream"])
+    words = [event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event]
+    assert "".join(words) == "".join(WORDS)
+
+
+def test_bedrock_by_curl_with_a_plain_colon(kinds: Gateway) -> None:
+    answer = kinds.ask(f"/model/{CLAUDE}/converse", json.dumps({"messages": QUESTION}).encode())
+    assert answer.status == 200
+    assert b"%3A" in arrived(kinds).target
+
+
+@pytest.mark.parametrize(
+    ("path", "verdict"),
+    [
+        ("meta.llama3-8b-instruct-v1:0/converse", "404 model-not-served"),
+        (f"{CLAUDE}x/converse", "404 model-not-served"),
+        (f"{CLAUDE}/apply", "403 operation-not-allowed"),
+        (f"{CLAUDE}/count-tokens", "403 operation-not-allowed"),
+        (CLAUDE, "404 model-not-served"),
+        (f"x/{CLAUDE}/converse", "404 model-not-served"),
+        (f"{CLAUDE}%253A/converse", "404 model-not-served"),
+    ],
+)
+def test_what_bedrock_refuses(kinds: Gateway, path: str, verdict: str) -> None:
+    assert kinds.ask(f"/model/{path}", b"{}").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (429, "ThrottlingException"),
+        (424, "ModelErrorException"),
+        (408, "ModelTimeoutException"),
+        (503, "ServiceUnavailableException"),
+        (400, "ValidationException"),
+        (404, "ResourceNotFoundException"),
+    ],
+)
+def test_errors_of_bedrock(kinds: Gateway, bedrock: Any, status: int, kind: str) -> None:
+    kinds.lab.cloud.runtime.faults.append(Fault(Refusal(status, kind, "no")))
+    assert refused(lambda: bedrock.converse(modelId=CLAUDE, messages=QUESTION)) == (status, kind)
+
+
+# SageMaker's own API
+
+
+def job(name: str) -> dict[str, Any]:
+    return {
+        "TrainingJobName": name,
+        "RoleArn": "arn:aws:iam::123456789012:role/training",
+        "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        "AlgorithmSpecification": {"TrainingInputMode": "File", "TrainingImage": "image"},
+    }
+
+
+def test_an_agent_starts_a_training(kinds: Gateway, trainer: Any) -> None:
+    made = trainer.create_training_job(**job("nightly-1"))
+    assert made["TrainingJobArn"].endswith(":training-job/nightly-1")
+    assert trainer.describe_training_job(TrainingJobName="nightly-1")["TrainingJobStatus"] == "InProgress"
+    seen = arrived(kinds)
+    assert header(seen, "host") == "api.sagemaker.us-east-1.amazonaws.com"
+    assert "x-amz-target" in header(seen, "authorization")
+    assert refused(lambda: trainer.create_training_job(**job("nightly-1"))) == (400, "ResourceInUse")
+
+
+def test_an_operation_that_is_not_listed_is_refused(kinds: Gateway, trainer: Any) -> None:
+    before = len(kinds.seen())
+    assert refused(lambda: trainer.stop_training_job(TrainingJobName="nightly-1")) == (403, "operation-not-allowed")
+    assert refused(lambda: trainer.delete_endpoint(EndpointName="churn-v7")) == (403, "operation-not-allowed")
+    for value in ("", "CreateTrainingJob", "SageMaker.CreateTrainingJob.x", "SageMaker.createtrainingjob", "x" * 900):
+        answer = kinds.ask("/", b"{}", [("X-Amz-Target", value)])
+        assert answer.verdict == "403 operation-not-allowed"
+    assert kinds.ask("/", b"{}").verdict == "403 operation-not-allowed"
+    both = [("X-Amz-Target", "SageMaker.CreateTrainingJob"), ("x-amz-target", "SageMaker.DeleteEndpoint")]
+    assert kinds.ask("/", b"{}", both).verdict == "400 header-invalid"
+    assert len(kinds.seen()) == before
+
+
+# Lambda
+
+
+def test_a_function_is_invoked(kinds: Gateway, functions: Any) -> None:
+    answer = functions.invoke(FunctionName="score", Payload=b'{"a": 1}', InvocationType="Event")
+    assert json.loads(answer["Payload"].read()) == {"asked": {"a": 1}}
+    assert answer["ExecutedVersion"] == "live"
+    seen = arrived(kinds)
+    assert seen.target == b"/2015-03-31/functions/score/invocations?Qualifier=live"
+    assert header(seen, "x-amz-invocation-type") == "RequestResponse", "the spec's, not the caller's"
+    failed = functions.invoke(FunctionName="score", Payload=b'{"fail": true}')
+    assert failed["FunctionError"] == "Unhandled"
+
+
+def test_a_function_gets_an_event(kinds: Gateway) -> None:
+    assert kinds.ask("/events/score", b'{"a": 1}').status == 202
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(429, "TooManyRequestsException"), (502, "EC2UnexpectedException"), (400, "InvalidRequestContentException")],
+)
+def test_errors_of_lambda(kinds: Gateway, functions: Any, status: int, kind: str) -> None:
+    kinds.lab.cloud.runtime.faults.append(Fault(Refusal(status, kind, "no")))
+    assert refused(lambda: functions.invoke(FunctionName="score", Payload=b"{}")) == (status, kind)
+
+
+# A server of one's own
+
+
+def test_a_server_of_one_s_own_by_curl(kinds: Gateway) -> None:
+    files = kinds.lab.client("alice")
+    port = kinds.lab.listener("public")[1]
+    url = f"{base_url(kinds)}/own/models/x:predict?b=1&a=2"
+    command = ["curl", "--silent", "--noproxy", "*", "--cacert", str(kinds.lab.ca_file)]
+    command += ["--cert", str(files.certificate), "--key", str(files.key), "--resolve", f"{HOSTNAME}:{port}:127.0.0.1"]
+    command += [
+        "-H",
+        "X-Tenant: acme",
+        "-H",
+        "X-Caller: staff:forged",
+        "-H",
+        "Authorization: Bearer x",
+        "-d",
+        "{}",
+        url,
+    ]
+    done = subprocess.run(command, capture_output=True, timeout=30, check=True)
+    told = json.loads(done.stdout)
+    assert (told["method"], told["path"], told["query"]) == ("POST", "/v1/models/x:predict", "a=2&b=1")
+    assert told["headers"]["host"] == "vllm.example.internal"
+    assert told["headers"]["x-caller"] == "staff:alice"
+    assert told["headers"]["x-tenant"] == "acme"
+    assert told["body"] == "{}"
+
+
+def test_nothing_of_aws_goes_to_a_server_of_one_s_own(kinds: Gateway) -> None:
+    before = len(kinds.seen())
+    with kinds.client() as client:
+        assert client.request("/scores/x", b"", method="GET").status == 200
+        assert client.request("/own/x", b"", method="GET").status == 200
+    (request,) = kinds.lab.own.requests[-1:]
+    sent = b"".join(name + value for name, value in request.headers).lower()
+    assert b"amz" not in sent
+    assert b"authorization" not in sent
+    assert len(kinds.seen()) == before + 1
