@@ -40,6 +40,27 @@ upstreams:
     endpoint: llama-v1
     role: plain
     regions: [{name: eu-central-1, private_dns: true}]
+guards:
+  blocking:
+    version: 3
+    chain:
+      - {type: prompt-injection}
+      - {type: pii, find: [SSN, CREDIT_CARD, EMAIL, PHONE]}
+      - {type: dlp, patterns: {PROJECT: 'PRJ-[0-9]{6}'}}
+  redacting:
+    version: 1
+    chain:
+      - {type: pii, action: redact}
+      - {type: dlp, action: redact, patterns: {PROJECT: 'PRJ-[0-9]{6}', LINES: 'top[ ,]+secret'}}
+  recording:
+    version: 2
+    chain:
+      - {type: prompt-injection, threshold: 0.5, action: record, direction: both}
+      - {type: pii, action: record}
+      - {type: dlp, action: record}
+inspection:
+  max_size: 64KiB
+  phrases: {open the pod bay doors: 0.9, previous instructions: 0.1}
 routes:
   open:
     listener: public
@@ -83,6 +104,48 @@ routes:
     allow: ["staff:*"]
     approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
     shape: {keep_headers: [x-amzn-invoked-production-variant]}
+  blocked:
+    listener: public
+    match: {path: /blocked, methods: [POST, GET]}
+    upstream: echo
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+    guards: [blocking]
+  redacted:
+    listener: public
+    match: {path: /redacted}
+    upstream: echo
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+    guards: [redacting]
+  recorded:
+    listener: public
+    match: {path: /recorded}
+    upstream: echo
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+    guards: [recording]
+  blocked_chat:
+    listener: public
+    match: {path: /blocked/chat}
+    upstream: llama
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+    guards: [recording, blocking]
+  redacted_chat:
+    listener: public
+    match: {path: /redacted/chat}
+    upstream: llama
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+    guards: [redacting]
+  recorded_chat:
+    listener: public
+    match: {path: /recorded/chat}
+    upstream: llama
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+    guards: [recording]
 """
 
 JSON = [("Content-Type", "application/json")]

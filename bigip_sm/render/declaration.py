@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from bigip_sm.render.checks import check
 from bigip_sm.render.content import shape_records, validation_records
+from bigip_sm.render.guards import guard_records, phrase_records
 from bigip_sm.render.irule import render_irule
 from bigip_sm.render.limits import limit_records
 from bigip_sm.render.records import (
@@ -196,6 +197,8 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
     for item, records, purpose in (
         ("targets", target_records(spec), "what each route's kind of upstream allows and adds"),
         ("validation", validation_records(spec), "what the requests of a route must look like"),
+        ("guards", guard_records(spec), "which guards inspect what a route carries"),
+        ("phrases", phrase_records(spec), "phrases of prompt injection and their weights"),
         ("shape", shape_records(spec), "what the answers of a route may tell"),
         ("limits", limit_records(spec), "how much may be asked on which route"),
     ):

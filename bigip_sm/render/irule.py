@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bigip_sm.render.callers import callers_of
+from bigip_sm.render.guards import guards_of
 from bigip_sm.render.reasons import REASONS
 from bigip_sm.render.requests import RULES, given_headers, rules_of
 from bigip_sm.render.stages import ANSWER, BODY, FORWARD, OPTIONAL, REQUEST, RESPONSE, stages_of
@@ -20,6 +21,9 @@ from bigip_sm.spec.usage import roles_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+
+CONTROLS = " ".join(f'"\\x{code:02x}" "\\\\u{code:04x}"' for code in range(1, 32))
+"""Control characters and their escapes in JSON, as a Tcl list."""
 
 ANSWER_LIMIT = 1024**2
 """Bytes that an answer, or one event of a stream, may have where a stage must read it whole."""
@@ -58,10 +62,12 @@ def render_irule(spec: Spec, listener: str) -> str:
         forward_stages=[stage for stage in FORWARD if stage in uses],
         response_stages=[stage for stage in RESPONSE if stage in uses],
         answer_stages=[stage for stage in ANSWER if stage in uses],
+        guards=guards_of(spec, names),
+        controls=CONTROLS,
         answer_limit=ANSWER_LIMIT,
         json_levels=JSON_LEVELS,
         json_members=JSON_MEMBERS,
-        reads_json=bool(callers.tokens) or bool(uses & {"json", "shape"}),
+        reads_json=bool(callers.tokens) or bool(uses & {"json", "shape", "guard_response"}),
         has_prefixes=any(route.match.path.endswith("*") for route in routes),
         reasons=[reason for reason in REASONS.values() if not reason.stage or reason.stage in callers.types | uses],
         subject_pattern=SUBJECT_PATTERN,

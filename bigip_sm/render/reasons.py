@@ -223,6 +223,47 @@ _REASONS = (
         "Compare the caller with `allow` of the route in gateway.yaml.",
     ),
     Reason(
+        "guard-prompt-injection",
+        403,
+        "the request looks like prompt injection",
+        "A guard of the route scored the phrases in the body at its threshold or above. This is a heuristic, and may "
+        "be wrong.",
+        "caller",
+        "The audit record has the guard and the score. Compare the text with the data group "
+        "`/<gateway>/gateway/phrases`.",
+        "guard",
+    ),
+    Reason(
+        "guard-pii",
+        403,
+        "the request holds personal data that must not be sent",
+        "A guard of the route found what looks like an e-mail address, a phone number, a social security number or the "
+        "number of a payment card.",
+        "caller",
+        "The audit record has the guard and the kind, not the text. Take the data out of the request.",
+        "guard",
+    ),
+    Reason(
+        "guard-dlp",
+        403,
+        "the request holds a secret or a name that must not be sent",
+        "A guard of the route found what looks like an AWS access key, an AWS secret key, an ARN, or what one of the "
+        "guard's own patterns describes.",
+        "caller",
+        "The audit record has the guard and the name of the pattern. If it was a key: replace it now.",
+        "guard",
+    ),
+    Reason(
+        "guard-unredactable",
+        403,
+        "the request holds data that cannot be taken out of it",
+        "A guard of the route was to redact something, but what it found stands in more than one string of the JSON, "
+        "or two names become the same without it.",
+        "caller",
+        "Take the data out of the request.",
+        "guard",
+    ),
+    Reason(
         "no-route",
         404,
         "no route has this path",
@@ -262,6 +303,16 @@ _REASONS = (
         "The body exceeds `limits.body` of the route. It was refused before it was read whole.",
         "caller",
         "Compare the size with `limits.body` in gateway.yaml.",
+    ),
+    Reason(
+        "too-complex",
+        413,
+        "the body is too large or has too much in it to be inspected",
+        "The body is larger than `inspection.max_size`, or has more than 1,000 places that could be what a guard looks "
+        "for.",
+        "caller",
+        "Send less in one request.",
+        "guard",
     ),
     Reason(
         "json-too-complex",
@@ -351,6 +402,16 @@ _REASONS = (
         "owner of the model",
         "Ask the endpoint directly and look at its answer.",
         "answer",
+    ),
+    Reason(
+        "answer-blocked",
+        502,
+        "the model's answer holds something that must not go on",
+        "A guard of the route found something in the answer that it blocks, or could not redact. A stream that had "
+        "begun ended with an event that has this code.",
+        "owner of the model",
+        "The audit record has the guard and the kind, not the text.",
+        "guard_response",
     ),
     Reason(
         "answer-too-large",

@@ -7,6 +7,7 @@ route.
 
 from __future__ import annotations
 
+from bigip_sm.render.guards import inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
 from bigip_sm.spec.model import Spec
@@ -60,6 +61,10 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
             return checks_content(route)
         case "validate":
             return checks_json(route)
+        case "guard":
+            return inspects(spec, name, "request")
+        case "guard_response":
+            return inspects(spec, name, "response")
         case "clean" | "shape":
             return route.shape is not None
         case "quota":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bigip_sm.errors import Problem
 from bigip_sm.spec.content import Validation, is_json
 from bigip_sm.spec.draft import Draft
+from bigip_sm.spec.positions import quoted
 
 READ_BY_EVERY_ROUTE = ("host", "accept", "content-type", "content-length", "transfer-encoding")
 """Headers that the gateway has its own rules for."""
@@ -44,6 +45,25 @@ def check_fields(draft: Draft) -> Iterator[Problem]:
         if shape == "tensorflow" and not {"instances", "inputs", "examples"} & set(fields):
             message = "no request with these fields has the shape tensorflow"
             yield draft.problem((*path, "fields"), message, "add instances, inputs or examples")
+
+
+def check_guards(draft: Draft) -> Iterator[Problem]:
+    """Guards that do not exist, and lists with repetitions."""
+    known = dict.fromkeys(draft.names("guards"))
+    for route in draft.names("routes"):
+        named = draft.texts("routes", route, "guards")
+        yield from draft.repeated(named)
+        for path, name in named:
+            if name not in known:
+                advice = draft.suggester.advice(name, known.keys(), "guards")
+                yield draft.problem(path, f"there is no guard {quoted(name)}", advice)
+    for guard in known:
+        for step in draft.items("guards", guard, "chain"):
+            path = ("guards", guard, "chain", step)
+            yield from draft.repeated(draft.texts(*path, "find"))
+            empty = draft.has(*path, "find") and not draft.items(*path, "find")
+            if empty and draft.text(*path, "type") == "dlp" and not draft.names(*path, "patterns"):
+                yield draft.problem((*path, "find"), "it looks for nothing", "list what to find, or add patterns")
 
 
 def _other_than_json(draft: Draft, route: str) -> Iterator[Problem]:

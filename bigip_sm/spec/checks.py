@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bigip_sm.errors import Problem
 from bigip_sm.spec.check_access import check_allow, check_role_by_group, check_role_names
 from bigip_sm.spec.check_aws import check_regions, check_roles
-from bigip_sm.spec.check_content import check_fields, check_validation
+from bigip_sm.spec.check_content import check_fields, check_guards, check_validation
 from bigip_sm.spec.check_identities import check_identities
 from bigip_sm.spec.check_limits import check_limits
 from bigip_sm.spec.check_places import check_places
@@ -39,6 +39,7 @@ def check(draft: Draft) -> list[Problem]:
         check_validation,
         check_fields,
         check_limits,
+        check_guards,
         check_regions,
         check_upstreams,
         check_routes_of_kinds,

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from bigip_sm.spec.content import ModelName, Shape, Validation
 from bigip_sm.spec.forms import Form
+from bigip_sm.spec.guards import Guard, Inspection
 from bigip_sm.spec.identities import Identity
 from bigip_sm.spec.limits import Limits
 from bigip_sm.spec.names import PATH_PATTERN
@@ -133,6 +134,11 @@ class Route(Model):
     )
     approved_by: Approval = Field(description="Who approved that these callers reach this model")
     limits: Limits = Field(default_factory=Limits, description="What one request may cost, and how much may be asked")
+    guards: tuple[Name, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Guards, by their names under guards, that inspect requests and answers, in order",
+    )
     validation: Validation | None = Field(
         default=None,
         description="What a request must look like; {} for the defaults; default: its content is not read",
@@ -160,4 +166,6 @@ class Spec(Model):
     identities: dict[Name, Identity] = Field(min_length=1, description="Tried in the order in which they are written")
     roles: dict[Name, Role] = Field(min_length=1, description="IAM roles that requests are signed with")
     upstreams: dict[Name, Upstream] = Field(min_length=1, description="SageMaker endpoints")
+    guards: dict[Name, Guard] = Field(default={}, max_length=32, description="Chains of inspections, for routes to use")
+    inspection: Inspection = Field(default_factory=Inspection, description="What all guards share")
     routes: dict[Name, Route] = Field(min_length=1, description="Who reaches which upstream on which path")
