@@ -308,7 +308,7 @@ _REASONS = (
         "too-complex",
         413,
         "the body is too large or has too much in it to be inspected",
-        "The body is larger than `inspection.max_size`, or has more than 1,000 places that could be what a guard looks "
+        "The body is larger than `inspection.max_size`, or has more than 500 places that could be what a guard looks "
         "for.",
         "caller",
         "Send less in one request.",

@@ -38,7 +38,7 @@ class PromptInjection(Model):
     """Scores phrases that are typical of attempts to make a model forget its instructions."""
 
     type: Literal["prompt-injection"] = Field(description="Scores phrases of prompt injection")
-    threshold: float = Field(default=0.8, gt=0, le=1, description="Score from which the action is taken")
+    threshold: float = Field(default=0.8, ge=0.01, le=1, description="Score from which the action is taken")
     action: Literal["block", "record"] = Field(default="block", description="What happens from the threshold on")
     direction: Direction = Field(default="request", description="Which way texts are inspected")
 
@@ -93,7 +93,7 @@ class Inspection(Model):
         le=1024**2,
         description="Largest text that is inspected; a larger request is answered 413, a larger answer does not go on",
     )
-    phrases: dict[Phrase, Annotated[float, Field(gt=0, le=1)]] = Field(
+    phrases: dict[Phrase, Annotated[float, Field(ge=0.01, le=1)]] = Field(
         default={},
         max_length=256,
         description="Own phrases of prompt injection -> weight, beside those that the product brings along; a weight "

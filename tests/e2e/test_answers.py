@@ -68,7 +68,7 @@ def test_an_answer_beyond_the_limit_does_not_go_on(content: Content) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "text", "expected"),
     [
-        ("/strict", 400, 'bad "shape"\n\x07', (400, "invalid_request_error", 'bad "shape"\n ')),
+        ("/strict", 400, 'bad "shape"\n\x07', (400, "invalid_request_error", 'bad "shape"\n\x07')),
         ("/strict", 500, "boom at arn:aws:s3:::bucket/x of 123456789012", (500, "server_error", "boom at  of ")),
         ("/strict", 403, "who?", (502, "server_error", "who?")),
         ("/strict", 503, "", (503, "server_error", "the model's endpoint answered with an error")),

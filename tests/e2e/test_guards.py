@@ -140,9 +140,9 @@ def test_what_is_too_large_or_too_full_is_refused(content: Content) -> None:
     before = len(content.seen())
     assert content.post("/blocked", {"a": "x" * 65536}).verdict == "413 too-complex"
     assert content.post("/recorded", {"a": "x" * 65536}).verdict == "413 too-complex"
-    assert content.post("/redacted", {"a": "a@b.io " * 1001}).verdict == "413 too-complex"
+    assert content.post("/redacted", {"a": "a@b.io " * 501}).verdict == "413 too-complex"
     assert len(content.seen()) == before
-    assert content.post("/recorded", {"a": "a@b.io " * 1001}).status == 200
+    assert content.post("/recorded", {"a": "a@b.io " * 501}).status == 200
     assert content.post("/blocked", b"", ()).verdict == "400 json-invalid"
 
 

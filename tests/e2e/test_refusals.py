@@ -178,6 +178,8 @@ def test_every_reason_is_made_to_happen() -> None:
         "acquire",
         "circuit",
         "target",
+        "guard",
+        "guard_response",
     }  # tests with other gateways
     elsewhere = {code for code, reason in REASONS.items() if reason.stage in stages}
     made = {refuse.__name__.replace("_", "-") for refuse in REFUSALS}

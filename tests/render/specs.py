@@ -74,6 +74,22 @@ def spec(**changes: Any) -> Spec:
     return Spec.model_validate(document(**changes))
 
 
+GUARDS = {
+    "ways": {"version": 1, "chain": [{"type": "prompt-injection", "direction": "response", "action": "record"}]},
+    "pii": {"version": 2, "chain": [{"type": "pii", "find": ["SSN"], "action": "redact", "direction": "request"}]},
+    "own": {"version": 9999, "chain": [{"type": "dlp", "find": [], "patterns": {"A1": r"a[\[\]^;#]{2}\\"}}]},
+}
+VALIDATIONS = st.sampled_from(
+    [
+        None,
+        {},
+        {"content_types": ["text/csv"]},
+        {"headers": ["x-a"], "levels": 1, "string": 9, "fields": ["$a.b-c"], "shape": "tensorflow"},
+    ]
+)
+SHAPES = st.sampled_from([None, {}, {"errors": "pass", "fields": ["$a.b-c"], "keep_headers": ["x-amzn-requestid"]}])
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Documents that the spec's own checks would let pass: no dangling names, no overlapping routes."""
@@ -98,10 +114,14 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             },
             allow=draw(st.lists(allow.filter(lambda one: len(one) <= 180), min_size=1, max_size=4)),
             limits={"body": draw(st.integers(1, 8 * 1024**2))},
+            validation=draw(VALIDATIONS),
+            shape=draw(SHAPES),
+            guards=draw(st.lists(st.sampled_from(sorted(GUARDS)), max_size=2, unique=True)),
             role_by_group=draw(st.dictionaries(by_group, st.just("models"), max_size=2)),
         )
     gateway = draw(names.filter(lambda name: name not in ("common", "bigip_sm")))
-    return document(gateway=gateway, listeners=listeners, identities=identities, upstreams=upstreams, routes=routes)
+    made = {"listeners": listeners, "identities": identities, "upstreams": upstreams, "routes": routes}
+    return document(gateway=gateway, guards=GUARDS, inspection={"phrases": {"open the pod bay doors": 0.9}}, **made)
 
 
 def _listeners() -> st.SearchStrategy[dict[str, Any]]:
