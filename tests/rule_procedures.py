@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bigip_sm.lab.tcl import OPERATORS, load
+from bigip_sm.lab.tcl import OPERATORS, PROCEDURE_MARK, load
 from bigip_sm.lab.tmm.interpreter import create_tcl
 
 
@@ -18,7 +18,7 @@ class Procedures:
         for name, command in (commands or {}).items():
             self._tcl.createcommand(name, command)
         for one in load("/test/gateway/rule", text).procedures:
-            self._tcl.call("proc", f"p.{one.name}", one.arguments, one.body)
+            self._tcl.call("proc", f"p.{one.name}", one.arguments, one.body.replace(PROCEDURE_MARK, "p."))
 
     def run(self, name: str, *arguments: str | bytes | tuple[str, ...]) -> str | None:
         """The result, or None if the procedure raised an error of its own (``error "..."``, not one of Tcl's).
