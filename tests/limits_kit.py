@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gateway_kit import Answer, Gateway
@@ -84,6 +84,10 @@ routes:
         ("strait", "narrow", "'staff:*'", "{body: 1MiB}"),
         ("fragile", "fragile", "'staff:*'", "{body: 1MiB}"),
         ("lost", "lost", "'staff:*'", "{body: 1MiB}"),
+        ("metered", "chat", "'staff:*'", "{tokens: 100/hour, also: [{tokens: 50/day, per: route, shadow: true}]}"),
+        ("measured", "echo", "'staff:*'", "{tokens: 100/hour, context_tokens: 50}"),
+        ("capped", "chat", "'staff:*'", "{max_tokens: 60}"),
+        ("both", "chat", "'staff:*'", "{tokens: 1000/hour, requests: 9000/minute, concurrency: 1}"),
         ("streams", "chat", "'staff:*'", "{concurrency: 1}"),
     )
 )
@@ -145,3 +149,11 @@ async def _forget(tables: Tables) -> None:
 async def forever(_: int) -> None:
     """A pause before a token of a stream that does not end."""
     await asyncio.sleep(3600)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until ``condition`` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)

@@ -67,7 +67,7 @@ def render_irule(spec: Spec, listener: str) -> str:
         answer_limit=ANSWER_LIMIT,
         json_levels=JSON_LEVELS,
         json_members=JSON_MEMBERS,
-        reads_json=bool(callers.tokens) or bool(uses & {"json", "shape", "guard_response"}),
+        reads_json=bool(callers.tokens) or bool(uses & {"json", "shape", "guard_response", "owe"}),
         has_prefixes=any(route.match.path.endswith("*") for route in routes),
         reasons=[reason for reason in REASONS.values() if not reason.stage or reason.stage in callers.types | uses],
         subject_pattern=SUBJECT_PATTERN,

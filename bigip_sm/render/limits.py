@@ -18,8 +18,9 @@ STREAM_SECONDS = 480
 def limit_records(spec: Spec) -> list[dict[str, str]]:
     """``<route>`` -> ``1|<headers>|<limit>...`` and ``circuit/<upstream>`` -> ``1|<failures>|<window>|<open>``.
 
-    Headers are ``openai`` or ``ietf``. A limit is ``<kind>/<amount>/<window, seconds>/<per>/<shadow, 0 or 1>/<name>``;
-    for the kinds ``concurrency`` and ``in_flight`` the window is how long a request at the model may take.
+    Headers are ``openai`` or ``ietf``. A limit is ``<kind>/<amount>/<window, seconds>/<per>/<shadow, 0 or 1>/<name>``,
+    ``context/<tokens>`` or ``cap/<tokens>``; for the kinds ``concurrency`` and ``in_flight`` the window is how long a
+    request at the model may take.
     """
     records = {
         name: "|".join([str(FORMAT), headers(spec, route), *_fields(spec, route)])
@@ -34,7 +35,9 @@ def limit_records(spec: Spec) -> list[dict[str, str]]:
 
 def has_quota(spec: Spec, route: Route) -> bool:
     """Whether anything is counted before a request of the route goes on."""
-    return bool(counts(route.limits)) or spec.upstreams[route.upstream].in_flight is not None
+    limits = route.limits
+    others = (limits.context_tokens, limits.max_tokens, spec.upstreams[route.upstream].in_flight)
+    return bool(counts(limits)) or any(other is not None for other in others)
 
 
 def has_slots(spec: Spec, route: Route) -> bool:
@@ -51,6 +54,10 @@ def _fields(spec: Spec, route: Route) -> Iterator[str]:
     for count in counts(route.limits):
         window = count.window or longest_answer(spec, route)
         yield "/".join([count.kind, str(count.amount), str(window), count.per, str(int(count.shadow)), count.name])
+    if route.limits.context_tokens is not None:
+        yield f"context/{route.limits.context_tokens}"
+    if route.limits.max_tokens is not None:
+        yield f"cap/{route.limits.max_tokens}"
     in_flight = spec.upstreams[route.upstream].in_flight
     if in_flight is not None:
         yield f"in_flight/{in_flight}/{longest_answer(spec, route)}/upstream/0/{route.upstream}"

@@ -11,7 +11,7 @@ from bigip_sm.render.guards import inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.usage import checks_content, checks_json
+from bigip_sm.spec.usage import checks_content, checks_json, speaks_openai
 
 REQUEST = (
     *("settle", "read", "strip", "authenticate", "route", "authorize"),
@@ -19,17 +19,17 @@ REQUEST = (
 )
 """Stages of HTTP_REQUEST, in order. ``settle``, ``content``, ``target`` and ``quota`` are optional."""
 
-FORWARD = ("acquire",)
+FORWARD = ("acquire", "owe")
 """Optional stages right before a request is forwarded, after all that may refuse it for what it is."""
 
 CHOICE = ("circuit",)
 """Optional parts of the choice of a region."""
 
-BODY = ("json", "validate", "guard", "translate")
+BODY = ("measure", "json", "validate", "ask", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
 reads it as a JSON object and refuses what is none; any stage that wants its members brings it along."""
 
-JSON = frozenset({"guard", "validate"})
+JSON = frozenset({"ask", "guard", "validate"})
 """Stages that bring ``json`` along on every route that uses them."""
 
 RESPONSE = ("limit_headers", "audit", "clean")
@@ -71,8 +71,18 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
             return has_quota(spec, route)
         case "limit_headers":
             return has_count(route, "requests", "tokens", shadow=False)
-        case "acquire" | "settle":
+        case "acquire":
             return has_slots(spec, route)
+        case "owe":
+            return has_count(route, "tokens")
+        case "settle":
+            return has_slots(spec, route) or has_count(route, "tokens")
+        case "measure":
+            return has_count(route, "tokens") or route.limits.context_tokens is not None
+        case "ask":
+            return speaks_openai(spec, route) and (has_count(route, "tokens") or route.limits.max_tokens is not None)
+        case "usage":
+            return has_count(route, "tokens") or (has_slots(spec, route) and speaks_openai(spec, route))
         case "circuit":
             return spec.upstreams[route.upstream].circuit is not None
         case "target":

@@ -10,7 +10,8 @@ from bigip_sm.spec.forms import choices
 from bigip_sm.spec.positions import Path
 from bigip_sm.spec.principals import parse
 
-_KINDS = ("requests", "concurrency")
+_KINDS = ("requests", "tokens", "concurrency")
+_OPENAI = ("sagemaker-openai",)
 
 
 def check_limits(draft: Draft) -> Iterator[Problem]:
@@ -28,6 +29,7 @@ def check_limits(draft: Draft) -> Iterator[Problem]:
                         yield draft.problem((*path, key), "there is nothing here that it could apply to", fix)
             yield from _check_group(draft, route, path)
             yield from _check_twice(draft, path, found, seen)
+        yield from _check_cap(draft, route)
 
 
 def _quotas(draft: Draft, route: str) -> Iterator[Path]:
@@ -54,3 +56,11 @@ def _check_twice(
             window = f" in a {unit}" if unit else ""
             message = f"{kind}{window} per {per} are limited already (line {draft.line(*first, kind)})"
             yield draft.problem((*path, kind), message, "remove one of the two, or give it another window or per")
+
+
+def _check_cap(draft: Draft, route: str) -> Iterator[Problem]:
+    kind = draft.text("upstreams", draft.text("routes", route, "upstream") or "", "kind")
+    path = ("routes", route, "limits", "max_tokens")
+    if draft.has(*path) and kind is not None and kind not in _OPENAI:
+        message = f"requests to upstreams of kind {kind} have no max_tokens that is the same for every model"
+        yield draft.problem(path, message, f"remove it; it is for {', '.join(_OPENAI)}")

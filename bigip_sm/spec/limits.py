@@ -27,6 +27,9 @@ class Quota(Model):
     """How much one caller, group or route may ask for."""
 
     requests: Rate | None = Field(default=None, description="Requests in a window; more are answered 429")
+    tokens: Rate | None = Field(
+        default=None, description="Tokens of prompts and answers in a window; when they are used up, 429"
+    )
     concurrency: int | None = Field(
         default=None, ge=1, le=100_000, description="Requests at the model at one time; more are answered 429"
     )
@@ -41,6 +44,15 @@ class Limits(Quota):
     """What one request may cost, and how much may be asked."""
 
     body: Bytes = Field(default=1024**2, ge=1, le=8 * 1024**2, description="Largest request body; more is answered 413")
+    context_tokens: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="Longest prompt, estimated as bytes of the body / 4"
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Most tokens that a caller may ask an answer of; set where he does not say (sagemaker-openai)",
+    )
     also: tuple[Quota, ...] = Field(default=(), max_length=8, description="More limits, each with its own per")
 
 
@@ -77,6 +89,8 @@ def counts(limits: Limits) -> tuple[Count, ...]:
 def _counts(quota: Quota) -> Iterator[Count]:
     if quota.requests is not None:
         yield Count("requests", *_parsed(quota.requests), quota.per, quota.shadow)
+    if quota.tokens is not None:
+        yield Count("tokens", *_parsed(quota.tokens), quota.per, quota.shadow)
     if quota.concurrency is not None:
         yield Count("concurrency", quota.concurrency, 0, quota.per, quota.shadow)
 
