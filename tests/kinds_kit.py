@@ -72,6 +72,24 @@ upstreams:
     component: llama-ic
     role: models
     regions: *runtime
+  llama:
+    kind: sagemaker-openai
+    endpoint: llama-70b
+    role: models
+    chat:
+      alias: jumpstart-llama-3-3-70b
+      served_model: meta/llama
+      defaults: {{temperature: 0.2, max_tokens: 512}}
+    regions: *runtime
+  mistral:
+    kind: sagemaker
+    endpoint: mistral-7b
+    format: openai
+    role: models
+    chat: {{alias: jumpstart-mistral-7b}}
+    regions: *runtime
+  models:
+    kind: model-list
   scores:
     kind: api-gateway
     api: a1b2c3d4e5
@@ -152,6 +170,8 @@ SPEC += "".join(
         ("stream", "/endpoints/words-v1/invocations-response-stream", "stream"),
         ("later", "/endpoints/churn-v7/async-invocations", "later"),
         ("chat", "/v1/chat/completions", "chat"),
+        ("llama", "/llama/v1/chat/completions", "llama"),
+        ("mistral", "/mistral/v1/chat/completions", "mistral"),
         ("bedrock", "/model/*", "bedrock"),
         ("training", "/", "training"),
         ("function", "/2015-03-31/functions/score/invocations", "function"),
@@ -161,6 +181,7 @@ SPEC += "".join(
 SPEC += route("tensor", "/v1/models/*", "tensor", methods="POST, GET")
 SPEC += route("scores", "/scores/*", "scores", methods="GET, POST, DELETE")
 SPEC += route("by_header", "/by-header/*", "scores_by_header", methods="GET")
+SPEC += route("models", "/openai/v1/models", "models", methods="GET").replace("staff:alice", "'staff:*'")
 SPEC += route("own", "/own/*", "own", methods="GET, POST")
 
 

@@ -33,6 +33,12 @@ class Procedures:
         assert self._tcl.eval("dict get $options -errorcode") == "NONE", result
         return None
 
+    def element(self, index: int) -> str:
+        """An element of the list that ``run`` returned last, whatever bytes it has."""
+        # What eval returns ends at a NUL, what call returns does not.
+        found = self._tcl.call("apply", "index {upvar #0 result list; return [lindex $list $index]}", index)
+        return found.decode("latin-1") if isinstance(found, bytes) else str(found)
+
     def words(self, text: str) -> tuple[str, ...]:
         """A Tcl list, taken apart."""
         return tuple(str(one) for one in self._tcl.splitlist(text))

@@ -11,7 +11,7 @@ from bigip_sm.lab.aws.apis.lambda_ import LambdaApi
 from bigip_sm.lab.aws.apis.management import ManagementApi
 from bigip_sm.lab.aws.apis.rest import RestApi, RestApis
 from bigip_sm.lab.aws.cloud import Served
-from bigip_sm.lab.aws.containers import tensorflow, text_generation
+from bigip_sm.lab.aws.containers import tensorflow
 from bigip_sm.lab.aws.endpoints import Chat, Container, Endpoint, classifier, steady
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.upstreams import (
@@ -60,8 +60,6 @@ def endpoints(spec: Spec) -> list[Endpoint]:
 def _container(upstream: EndpointUpstream) -> Container:
     if isinstance(upstream, SageMakerTensorFlow):
         return tensorflow
-    if isinstance(upstream, SageMaker) and upstream.format == "text-generation":
-        return text_generation
     openai = isinstance(upstream, SageMakerOpenAi) or (isinstance(upstream, SageMaker) and upstream.format == "openai")
     return Chat(CHAT_TOKENS, steady(CHAT_PAUSE)) if openai else classifier
 

@@ -12,6 +12,7 @@ import base64
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
+from bigip_sm.render.chat import chat_records
 from bigip_sm.render.checks import check
 from bigip_sm.render.content import shape_records, validation_records
 from bigip_sm.render.guards import guard_records, phrase_records
@@ -195,6 +196,7 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
             yield _data_group(spec, f"prefixes_{name}", "string", prefixes, purpose)
     yield _data_group(spec, "access", "string", access_records(spec), "which principal may use which route")
     for item, records, purpose in (
+        ("chat", chat_records(spec), "what OpenAI clients write in requests, and what is added"),
         ("targets", target_records(spec), "what each route's kind of upstream allows and adds"),
         ("validation", validation_records(spec), "what the requests of a route must look like"),
         ("guards", guard_records(spec), "which guards inspect what a route carries"),

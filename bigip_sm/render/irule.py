@@ -69,7 +69,11 @@ def render_irule(spec: Spec, listener: str) -> str:
         json_members=JSON_MEMBERS,
         reads_json=bool(callers.tokens) or bool(uses & {"json", "shape", "guard_response", "owe"}),
         has_prefixes=any(route.match.path.endswith("*") for route in routes),
-        reasons=[reason for reason in REASONS.values() if not reason.stage or reason.stage in callers.types | uses],
+        reasons=[
+            reason
+            for reason in REASONS.values()
+            if not reason.stage or set(reason.stage.split()) & (callers.types | uses)
+        ],
         subject_pattern=SUBJECT_PATTERN,
         group_pattern=GROUP_PATTERN,
         group=lambda item: object_path(spec.gateway, item),

@@ -10,8 +10,8 @@ class Reason:
     """One refusal.
 
     ``code`` is what callers see in ``X-Gateway-Reason``, ``status`` the HTTP status, ``message`` the sentence in the
-    answer. ``meaning``, ``who`` (must act) and ``check`` (how to) are for the docs. ``stage`` is the type of identity
-    without which no iRule has this reason; empty if all have it.
+    answer. ``meaning``, ``who`` (must act) and ``check`` (how to) are for the docs. ``stage`` names what an iRule
+    must have one of to have this reason, types of identity or stages, separated by blanks; empty if all have it.
     """
 
     code: str

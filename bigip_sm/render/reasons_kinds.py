@@ -30,7 +30,7 @@ KINDS = (
         "The path or the body names a model or a version that the route's upstream does not list, or names none.",
         "caller",
         "Compare it with `models`, or with `chat.alias`, of the upstream in gateway.yaml.",
-        "target",
+        "target translate",
     ),
     Reason(
         "status-not-available",
@@ -49,6 +49,25 @@ KINDS = (
         "caller",
         "Look at the Content-Type header of the request with `curl -v`.",
         "target",
+    ),
+    Reason(
+        "stream-invalid",
+        502,
+        "the stream of the model was damaged",
+        "A message of AWS's event stream has a wrong checksum, is malformed, or larger than 1 MiB. What came before it "
+        "was passed on.",
+        "owner of the gateway",
+        "Ask again; look at what stands between the BIG-IP and the VPC endpoint.",
+        "reframe",
+    ),
+    Reason(
+        "model-stream-failed",
+        502,
+        "the model ended its stream with an error",
+        "AWS's event stream has an exception in place of the rest: the model broke off or took too long.",
+        "owner of the model",
+        "The log of the endpoint's container in CloudWatch.",
+        "reframe",
     ),
 )
 """In the order of their status."""

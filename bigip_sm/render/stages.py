@@ -7,6 +7,7 @@ route.
 
 from __future__ import annotations
 
+from bigip_sm.render.chat import reframes, translates
 from bigip_sm.render.guards import inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
@@ -29,7 +30,7 @@ BODY = ("measure", "json", "validate", "ask", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
 reads it as a JSON object and refuses what is none; any stage that wants its members brings it along."""
 
-JSON = frozenset({"ask", "guard", "validate"})
+JSON = frozenset({"ask", "guard", "translate", "validate"})
 """Stages that bring ``json`` along on every route that uses them."""
 
 RESPONSE = ("limit_headers", "audit", "clean")
@@ -85,6 +86,10 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
             return has_count(route, "tokens") or (has_slots(spec, route) and speaks_openai(spec, route))
         case "circuit":
             return spec.upstreams[route.upstream].circuit is not None
+        case "translate":
+            return translates(spec.upstreams[route.upstream])
+        case "reframe":
+            return reframes(spec.upstreams[route.upstream])
         case "target":
             return request_of(spec, name) is not None
     return False

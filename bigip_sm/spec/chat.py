@@ -37,14 +37,6 @@ class ChatDefaults(Model):
     )
 
 
-class ChatCaps(Model):
-    """What a request may ask for at most."""
-
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="Longest answer that may be asked for, in tokens; more is lowered to it"
-    )
-
-
 class ChatOptions(Model):
     """How the requests of OpenAI clients are read and completed."""
 
@@ -60,7 +52,6 @@ class ChatOptions(Model):
     defaults: ChatDefaults = Field(
         default_factory=ChatDefaults, description="Members for requests that do not have them"
     )
-    caps: ChatCaps = Field(default_factory=ChatCaps, description="What a request may ask for at most")
 
     @property
     def context(self) -> int | None:
@@ -73,4 +64,4 @@ class ChatOptions(Model):
     @property
     def changes(self) -> bool:
         """Whether bodies are read and changed."""
-        return self.alias is not None or self.defaults != ChatDefaults() or self.caps != ChatCaps()
+        return self.alias is not None or self.defaults != ChatDefaults()

@@ -53,7 +53,8 @@ def check_upstreams(draft: Draft) -> Iterator[Problem]:
 def _check_sagemaker(draft: Draft, name: str) -> Iterator[Problem]:
     operation = draft.text("upstreams", name, "operation") or "invocations"
     format_ = draft.text("upstreams", name, "format") or "native"
-    known = _HEADERS.get(operation, ())
+    # What a request for a stream would lose, no request may have.
+    known = _HEADERS.get("response-stream" if format_ == "openai" else operation, ())
     for key, header in _HEADER_OF.items():
         given = draft.has("upstreams", name, "client_headers", header)
         if draft.has("upstreams", name, key):
@@ -81,7 +82,7 @@ def _check_chat(draft: Draft, name: str) -> Iterator[Problem]:
     native = draft.text("upstreams", name, "format") or "native"
     if draft.text("upstreams", name, "kind") == "sagemaker" and native == "native" and draft.has(*where):
         message = "bodies of format native are not read"
-        yield draft.problem(where, message, "remove chat, or write format: openai or format: text-generation")
+        yield draft.problem(where, message, "remove chat, or write format: openai")
     if draft.has(*where, "served_model") and not draft.has(*where, "alias"):
         message = "served_model takes the place of an alias, and there is none"
         yield draft.problem((*where, "served_model"), message, "add alias: what callers write in model")

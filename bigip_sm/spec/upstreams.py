@@ -117,10 +117,10 @@ class SageMaker(RuntimeUpstream):
         default="invocations",
         description="invocations: one answer; response-stream: AWS's event stream; async: the answer goes to S3",
     )
-    format: Literal["native", "openai", "text-generation"] = Field(
+    format: Literal["native", "openai"] = Field(
         default="native",
-        description="native: bodies pass as they are. Callers are OpenAI clients with openai, for containers that take "
-        "messages at /invocations, and with text-generation, for those that take inputs and parameters",
+        description="native: bodies pass as they are; openai: callers are OpenAI clients and the container takes their "
+        "messages at /invocations; an answer that streams comes as server-sent events",
     )
     model: TargetModel | None = Field(default=None, description="Target model of a multi-model endpoint")
     client_headers: dict[ClientHeader, tuple[HeaderValue, ...]] = Field(

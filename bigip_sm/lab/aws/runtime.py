@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from bigip_sm.lab.aws import refusal
@@ -76,12 +76,14 @@ class SeenRequest:
 class Fault:
     """What happens to one otherwise accepted request, after ``delay`` seconds.
 
-    ``refusal`` is sent instead of an answer; ``answer`` takes the place of what the container would have said.
+    ``refusal`` is sent instead of an answer; ``answer`` takes the place of what the container would have said. Of the
+    answer's body the byte at the offset ``damage`` arrives changed.
     """
 
     refusal: Refusal | None = None
     answer: Response | None = None
     delay: float = 0.0
+    damage: int | None = None
 
 
 def throttled() -> Fault:
@@ -153,7 +155,8 @@ class Runtime:
             openai = request.path.endswith(_OPENAI_PATH)
             return (refusal.openai if openai else refusal.rest_json)(error, request_id)
         self._record(request, ACCEPTED, headers)
-        return await pending(request_id, fault)
+        made = await pending(request_id, fault)
+        return made if fault.damage is None else _damaged(made, fault.damage)
 
     def _admit_invocation(self, request: Request, region: str) -> tuple[_Answering, tuple[tuple[str, str], ...]]:
         """Check a request to the SageMaker runtime: what makes its answer, and the container's headers."""
@@ -226,6 +229,24 @@ class Runtime:
                 headers,
             )
         )
+
+
+def _damaged(response: Response, offset: int) -> Response:
+    async def body() -> AsyncIterator[bytes]:
+        begin = 0
+        pieces = response.body
+        async for piece in _one(pieces) if isinstance(pieces, bytes) else pieces:
+            changed = bytearray(piece)
+            if begin <= offset < begin + len(piece):
+                changed[offset - begin] ^= 0xFF
+            begin += len(piece)
+            yield bytes(changed)
+
+    return Response(response.status, response.headers, body())
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _fixed_or(pending: Pending) -> _Answering:
