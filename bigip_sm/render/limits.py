@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bigip_sm.spec.limits import Count, counts
 from bigip_sm.spec.model import Route, Spec
-from bigip_sm.spec.usage import speaks_openai
+from bigip_sm.spec.usage import context_tokens, speaks_openai
 
 FORMAT = 1
 """Version of the records; the first field of each."""
@@ -36,7 +36,7 @@ def limit_records(spec: Spec) -> list[dict[str, str]]:
 def has_quota(spec: Spec, route: Route) -> bool:
     """Whether anything is counted before a request of the route goes on."""
     limits = route.limits
-    others = (limits.context_tokens, limits.max_tokens, spec.upstreams[route.upstream].in_flight)
+    others = (context_tokens(spec, route), limits.max_tokens, spec.upstreams[route.upstream].in_flight)
     return bool(counts(limits)) or any(other is not None for other in others)
 
 
@@ -54,8 +54,8 @@ def _fields(spec: Spec, route: Route) -> Iterator[str]:
     for count in counts(route.limits):
         window = count.window or longest_answer(spec, route)
         yield "/".join([count.kind, str(count.amount), str(window), count.per, str(int(count.shadow)), count.name])
-    if route.limits.context_tokens is not None:
-        yield f"context/{route.limits.context_tokens}"
+    if (context := context_tokens(spec, route)) is not None:
+        yield f"context/{context}"
     if route.limits.max_tokens is not None:
         yield f"cap/{route.limits.max_tokens}"
     in_flight = spec.upstreams[route.upstream].in_flight

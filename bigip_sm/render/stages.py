@@ -12,7 +12,7 @@ from bigip_sm.render.guards import inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.usage import checks_content, checks_json, speaks_openai
+from bigip_sm.spec.usage import checks_content, checks_json, context_tokens, speaks_openai
 
 REQUEST = (
     *("settle", "read", "strip", "authenticate", "route", "authorize"),
@@ -79,7 +79,7 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
         case "settle":
             return has_slots(spec, route) or has_count(route, "tokens")
         case "measure":
-            return has_count(route, "tokens") or route.limits.context_tokens is not None
+            return has_count(route, "tokens") or context_tokens(spec, route) is not None
         case "ask":
             return speaks_openai(spec, route) and (has_count(route, "tokens") or route.limits.max_tokens is not None)
         case "usage":

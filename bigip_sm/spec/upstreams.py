@@ -71,6 +71,11 @@ class Server(Model):
         default=None, description="When a region that fails is skipped; {} for the defaults; default: never"
     )
 
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether callers speak OpenAI's API of chat completions."""
+        return False
+
 
 class AwsUpstream(Server):
     """What every upstream in AWS has."""
@@ -129,6 +134,11 @@ class SageMaker(RuntimeUpstream):
     )
     chat: ChatOptions = Field(default_factory=ChatOptions, description="What OpenAI clients write, and what is added")
 
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether callers speak OpenAI's API of chat completions."""
+        return self.format == "openai"
+
 
 class SageMakerOpenAi(EndpointUpstream):
     """A SageMaker endpoint through its OpenAI-compatible path, with a bearer token."""
@@ -137,6 +147,11 @@ class SageMakerOpenAi(EndpointUpstream):
 
     kind: Literal["sagemaker-openai"] = Field(description="bearer token, /openai/v1/chat/completions")
     chat: ChatOptions = Field(default_factory=ChatOptions, description="What clients write, and what is added")
+
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether callers speak OpenAI's API of chat completions."""
+        return True
 
 
 class SageMakerTensorFlow(RuntimeUpstream):
@@ -266,6 +281,11 @@ class ModelList(Model):
     def timeout(self) -> int:
         """Seconds; nothing is waited for."""
         return 1
+
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether callers speak OpenAI's API of chat completions: they only ask for its models."""
+        return False
 
     @property
     def in_flight(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bigip_sm.spec.chat import ChatOptions
 from bigip_sm.spec.content import Validation, is_json
 from bigip_sm.spec.model import Route, Spec
 from bigip_sm.spec.upstreams import Upstream
@@ -71,4 +72,11 @@ def checks_json(route: Route) -> bool:
 
 def speaks_openai(spec: Spec, route: Route) -> bool:
     """Whether callers of a route speak OpenAI's API of chat completions."""
-    return spec.upstreams[route.upstream].kind == "sagemaker-openai"
+    return spec.upstreams[route.upstream].speaks_openai
+
+
+def context_tokens(spec: Spec, route: Route) -> int | None:
+    """Longest prompt of a route, in tokens: the route's limit, or else the context window of the upstream's model."""
+    chat = getattr(spec.upstreams[route.upstream], "chat", None)
+    window = chat.context if isinstance(chat, ChatOptions) else None
+    return window if route.limits.context_tokens is None else route.limits.context_tokens
