@@ -2,21 +2,25 @@
 
 Parts are measured by the CPU clock of the data plane's thread, each without what it calls of another part. Measuring
 costs time itself, so a run is measured either as a whole or by part, and only the shares of the latter are used.
+Stages of the gateway's iRule are told apart by a ``log`` that is put behind each of its ``set bsm_stage``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from load import Gateway
 
+from bigip_sm.lab.bigip.config import Config
+from bigip_sm.lab.bigip.objects import Rule
 from bigip_sm.lab.tmm import framing
 from bigip_sm.lab.tmm.dataplane import DataPlane
 from bigip_sm.lab.tmm.messages import RequestHead, ResponseHead
@@ -76,6 +80,61 @@ class Meter:
         return measured
 
 
+class Stages:
+    """Sums up the CPU time of Tcl by stage of the gateway's iRule, or by event where it has no stages."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._stage = ""
+        self._since = 0
+
+    def switch(self, stage: str) -> None:
+        """What follows belongs to that stage."""
+        now = time.thread_time_ns()
+        if self._stage:
+            self._meter.spent[self._stage] += now - self._since
+            self._meter.calls[self._stage] += 1
+        self._stage = stage
+        self._since = now
+
+    def events(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """``Tmm.run``, measured by event until a stage begins."""
+
+        @functools.wraps(run)
+        def measured(tmm: Tmm, session: Any, coroutine: str, event: str) -> Any:
+            self.switch(event)
+            try:
+                return run(tmm, session, coroutine, event)
+            finally:
+                self.switch("")
+
+        return measured
+
+    def log(self, name: str, command: Command) -> Command:
+        """``log``, whose messages about stages say which one begins; other commands as they are."""
+        if name != "log":
+            return command
+
+        def log(facility: str, message: str) -> Any:
+            if not message.startswith(_STAGE):
+                return command(facility, message)
+            self.switch(message.removeprefix(_STAGE))
+            return b""
+
+        return log
+
+
+_STAGE = "benchmark: stage "
+
+
+def marked(config: Config) -> Config:
+    """The configuration with a ``log`` behind each beginning of a stage."""
+    for rule in config.all(Rule):
+        text = re.sub(r"set bsm_stage (\w+)", rf'set bsm_stage \1; log local0.debug "{_STAGE}\1"', rule.text)
+        config.commit(put=(replace(rule, text=text),))
+    return config
+
+
 def own_cost() -> float:
     """Seconds that measuring a call adds to the name measured."""
     meter = Meter()
@@ -90,10 +149,11 @@ class _Measured(DataPlane):
 
     meter: Meter
     by_command: bool
+    stages: Stages | None = None
 
     def make_tmm(self, number: int, world: World) -> Tmm:
         tmm = super().make_tmm(number, world)
-        tmm.interpreter.wrap(self._measured)
+        tmm.interpreter.wrap(self._measured if self.stages is None else self.stages.log)
         return tmm
 
     def _measured(self, name: str, command: Command) -> Command:
@@ -106,11 +166,14 @@ def serve(connection: Connection, gateway: Gateway, backend: int, measure: str) 
     """Run the data plane for ever; sends its port, then answers each message with the Usage since the last one.
 
     ``measure`` says what is measured besides the total: "" nothing, "tcl" Tcl as a whole, "parts" every part,
-    "commands" Tcl by command.
+    "commands" Tcl by command, "stages" Tcl by stage.
     """
     meter = Meter()
+    if measure == "stages":
+        _Measured.stages = Stages(meter)
+        setattr(Tmm, "run", _Measured.stages.events(Tmm.run))  # noqa: B010 - mypy refuses the assignment
     for part, functions in PARTS.items():
-        if measure == "parts" or (measure and part == "Tcl"):
+        if measure == "parts" or (measure in ("tcl", "commands") and part == "Tcl"):
             for owner, name in functions:
                 setattr(owner, name, meter.wrap(part, getattr(owner, name)))
     asyncio.run(_serve(connection, gateway, backend, meter, measure))
@@ -119,10 +182,11 @@ def serve(connection: Connection, gateway: Gateway, backend: int, measure: str) 
 async def _serve(connection: Connection, gateway: Gateway, backend: int, meter: Meter, measure: str) -> None:
     network = gateway.network(backend)
     plane: DataPlane
-    if measure in ("parts", "commands"):
+    if measure in ("parts", "commands", "stages"):
         _Measured.meter = meter
         _Measured.by_command = measure == "commands"
-        plane = _Measured(gateway.config, network, tmms=2)
+        config = marked(gateway.config) if measure == "stages" else gateway.config
+        plane = _Measured(config, network, tmms=2)
     else:
         plane = DataPlane(gateway.config, network, tmms=2)
     await plane.start()
