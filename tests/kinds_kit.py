@@ -173,11 +173,11 @@ SPEC += "".join(
         ("llama", "/llama/v1/chat/completions", "llama"),
         ("mistral", "/mistral/v1/chat/completions", "mistral"),
         ("bedrock", "/model/*", "bedrock"),
-        ("training", "/", "training"),
         ("function", "/2015-03-31/functions/score/invocations", "function"),
         ("event", "/events/score", "event"),
     )
 )
+SPEC += route("training", "/", "training", more="\n    operations: [train]")
 SPEC += route("tensor", "/v1/models/*", "tensor", methods="POST, GET")
 SPEC += route("scores", "/scores/*", "scores", methods="GET, POST, DELETE")
 SPEC += route("by_header", "/by-header/*", "scores_by_header", methods="GET")

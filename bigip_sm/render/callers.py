@@ -104,7 +104,7 @@ def callers_of(spec: Spec, listener: str) -> Callers:
 def _asked_of_tokens(spec: Spec, routes: list[Route]) -> Iterator[tuple[str, str]]:
     """(identity, kind) of what only a token can tell."""
     for route in routes:
-        for entry in [*route.allow, *route.role_by_group]:
+        for entry in [*route.allow, *route.role_by_group, *(who for grant in route.grants.values() for who in grant)]:
             found: Principals = parse(entry)
             if known_subjects(spec.identities[found.identity], found) is None:
                 yield found.identity, found.kind

@@ -358,6 +358,16 @@ _REASONS = (
         "Compare the host name with `hostnames` of the listener in gateway.yaml.",
     ),
     Reason(
+        "operation-not-granted",
+        403,
+        "this caller may use the model, but not like this: stream",
+        "The caller may use the route, but `operations` or `grants` do not let him have an answer that streams, or one "
+        "that does not.",
+        "owner of the gateway",
+        "Compare `stream` in the body with `operations` and `grants` of the route in gateway.yaml.",
+        "operation",
+    ),
+    Reason(
         "too-many-requests",
         429,
         "too many requests: try again later",

@@ -15,6 +15,7 @@ from bigip_sm.render.targets import target_of
 from bigip_sm.spec.identities import ApiKeyIdentity, NetworkIdentity, key_class
 from bigip_sm.spec.model import Route, Spec
 from bigip_sm.spec.principals import known_subjects, parse
+from bigip_sm.spec.usage import allowed_by_operation, tells_streams
 
 FORMAT = 1
 """Version of the route records; the first field of each."""
@@ -65,12 +66,16 @@ def access_records(spec: Spec) -> Records:
     else ``0``. Then, each after a ``|``, what counts beside: ``group/<name>``, ``scope/<name>`` and ``class/<name>``
     open the route to tokens that have it, ``role/<role>/<group>`` says which role signs for members of the group, or
     for all if the group is empty; the first that fits. ``of/<group>`` says which group's callers the subject is counted
-    with.
+    with. ``<route>/<operation>`` in the place of the route says who may do that, on routes that tell operations apart.
     """
     found: dict[str, str] = {}
     for name, route in spec.routes.items():
         for identity in spec.identities:
             found.update(_access(spec, f"{name}|{identity}:", route, identity))
+            if tells_streams(spec, route):
+                for operation, allow in allowed_by_operation(spec, route).items():
+                    of = route.model_copy(update={"allow": allow, "role_by_group": {}})
+                    found.update(_access(spec, f"{name}/{operation}|{identity}:", of, identity))
     return _sorted(found)
 
 

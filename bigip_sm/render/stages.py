@@ -12,7 +12,7 @@ from bigip_sm.render.guards import inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.usage import checks_content, checks_json, context_tokens, speaks_openai
+from bigip_sm.spec.usage import checks_content, checks_json, context_tokens, speaks_openai, tells_streams
 
 REQUEST = (
     *("settle", "read", "strip", "authenticate", "route", "authorize"),
@@ -26,11 +26,11 @@ FORWARD = ("acquire", "owe")
 CHOICE = ("circuit",)
 """Optional parts of the choice of a region."""
 
-BODY = ("measure", "json", "validate", "ask", "guard", "translate")
+BODY = ("measure", "json", "validate", "operation", "ask", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
 reads it as a JSON object and refuses what is none; any stage that wants its members brings it along."""
 
-JSON = frozenset({"ask", "guard", "translate", "validate"})
+JSON = frozenset({"operation", "ask", "guard", "translate", "validate"})
 """Stages that bring ``json`` along on every route that uses them."""
 
 RESPONSE = ("limit_headers", "audit", "clean")
@@ -80,6 +80,8 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
             return has_slots(spec, route) or has_count(route, "tokens")
         case "measure":
             return has_count(route, "tokens") or context_tokens(spec, route) is not None
+        case "operation":
+            return tells_streams(spec, route)
         case "ask":
             return speaks_openai(spec, route) and (has_count(route, "tokens") or route.limits.max_tokens is not None)
         case "usage":

@@ -20,7 +20,7 @@ MAX_CONDITIONS = 64
 
 def check_allow(draft: Draft) -> Iterator[Problem]:
     """Entries of ``allow``: their form, an identity that exists, callers that this identity can have."""
-    check = _entries(draft)
+    check = entry_check(draft)
     for route in draft.names("routes"):
         entries = draft.texts("routes", route, "allow")
         yield from draft.repeated(entries)
@@ -36,7 +36,7 @@ def check_allow(draft: Draft) -> Iterator[Problem]:
 
 def check_role_by_group(draft: Draft) -> Iterator[Problem]:
     """Roles by group: a group that its identity can have, a role that exists in the partition of the regions."""
-    check = _entries(draft)
+    check = entry_check(draft)
     roles, identities = dict.fromkeys(draft.names("roles")), dict.fromkeys(draft.names("identities"))
     for route in draft.names("routes"):
         for entry in draft.names("routes", route, "role_by_group"):
@@ -62,7 +62,7 @@ def check_role_names(draft: Draft) -> Iterator[Problem]:
             yield draft.problem(("roles", role), message, "rename the role")
 
 
-def _entries(draft: Draft) -> Callable[[str, Path, str], Iterator[Problem]]:
+def entry_check(draft: Draft) -> Callable[[str, Path, str], Iterator[Problem]]:
     """Return what checks one entry of a route at a path."""
     identities = draft.names("identities")
     kinds = {name: draft.text("identities", name, "type") for name in identities}

@@ -15,6 +15,7 @@ from bigip_sm.spec.check_aws import check_regions, check_roles
 from bigip_sm.spec.check_content import check_fields, check_guards, check_validation
 from bigip_sm.spec.check_identities import check_identities
 from bigip_sm.spec.check_limits import check_limits
+from bigip_sm.spec.check_operations import check_operations
 from bigip_sm.spec.check_places import check_places
 from bigip_sm.spec.check_sources import check_rotation, check_sources
 from bigip_sm.spec.check_traffic import check_derived_names, check_listeners, check_networks, check_routes
@@ -39,6 +40,7 @@ def check(draft: Draft) -> list[Problem]:
         check_validation,
         check_fields,
         check_limits,
+        check_operations,
         check_guards,
         check_regions,
         check_upstreams,

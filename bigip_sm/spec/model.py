@@ -16,6 +16,7 @@ from bigip_sm.spec.guards import Guard, Inspection
 from bigip_sm.spec.identities import Identity
 from bigip_sm.spec.limits import Limits
 from bigip_sm.spec.names import PATH_PATTERN
+from bigip_sm.spec.operations import Operation
 from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.scalars import (
     Address,
@@ -99,7 +100,6 @@ Principals = Annotated[
     Field(max_length=180),
     Form("identity:subject", "identity:subject", "staff:alice"),
 ]
-Operation = Literal["infer"]
 
 
 class Approval(Model):
@@ -124,7 +124,12 @@ class Route(Model):
         "identity:group/NAME, identity:scope/NAME or identity:class/NAME",
     )
     operations: tuple[Operation, ...] = Field(
-        default=("infer",), min_length=1, description="What they may do with the model"
+        default=(),
+        description="What they may do with the model; default: all that the kind of the upstream has, but never train",
+    )
+    grants: dict[Operation, tuple[Principals, ...]] = Field(
+        default={},
+        description="Operation -> who of those in allow may do it; default: all of them",
     )
     role_by_group: dict[Principals, Name] = Field(
         default={},

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bigip_sm.spec.chat import ChatOptions
 from bigip_sm.spec.content import Validation, is_json
 from bigip_sm.spec.model import Route, Spec
+from bigip_sm.spec.operations import Operation, operations_of
 from bigip_sm.spec.upstreams import Upstream
 
 
@@ -80,3 +81,15 @@ def context_tokens(spec: Spec, route: Route) -> int | None:
     chat = getattr(spec.upstreams[route.upstream], "chat", None)
     window = chat.context if isinstance(chat, ChatOptions) else None
     return window if route.limits.context_tokens is None else route.limits.context_tokens
+
+
+def tells_streams(spec: Spec, route: Route) -> bool:
+    """Whether the route reads of each request if its answer will stream, because not all callers may have both."""
+    known = operations_of(spec.upstreams[route.upstream].kind)
+    return len(known) > 1 and (bool(route.grants) or (bool(route.operations) and set(route.operations) != set(known)))
+
+
+def allowed_by_operation(spec: Spec, route: Route) -> dict[Operation, tuple[str, ...]]:
+    """Who may do what on a route that tells its operations apart."""
+    offered = route.operations or operations_of(spec.upstreams[route.upstream].kind)
+    return {operation: route.grants.get(operation, route.allow) for operation in offered}
