@@ -148,6 +148,16 @@ class HttpsServer:
             await asyncio.sleep(0)
         await server.wait_closed()
 
+    def drop(self) -> None:
+        """End every connection that is open now."""
+        for transport in list(self._shared.transports):
+            transport.abort()
+
+    def freeze(self) -> None:
+        """Read no more from the connections that are open now."""
+        for transport in list(self._shared.transports):
+            transport.pause_reading()
+
     def _accept(self) -> asyncio.Protocol:
         connection = _Connection(self._shared)
         return connection if self._tls is None else TlsProtocol(self._tls, connection, self._shared.transports)

@@ -53,6 +53,7 @@ def render_irule(spec: Spec, listener: str) -> str:
         server_tls=sorted({place.tls for place in places}),
         other_hosts=any(place.hosts != DEFAULT_HOSTS for place in places),
         usual_hosts=DEFAULT_HOSTS,
+        failover=any(len(spec.upstreams[name].regions) > 1 for name in upstreams),
         rules=[rule for rule in RULES if rule in rules_of(spec, listener)],
         given=given_headers(spec, listener),
         key_headers=[identity.header for _, identity in callers.keys],

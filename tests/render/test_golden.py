@@ -1,21 +1,25 @@
-"""The worked example and what it renders to.
+"""The worked examples and what they render to.
 
-After a change that is meant: ``bigip-sm render declarations/quickstart/gateway.yaml -o declarations/quickstart``
+After a change that is meant: ``bigip-sm render declarations/X/gateway.yaml -o declarations/X``
 """
 
 from pathlib import Path
 
+import pytest
+
 from bigip_sm.render import files, render
 from bigip_sm.spec import load
 
-QUICKSTART = Path(__file__).parents[2] / "declarations" / "quickstart"
+DECLARATIONS = Path(__file__).parents[2] / "declarations"
 
 
-def test_the_quickstart_renders_to_its_golden_files() -> None:
-    texts = files(render(load(QUICKSTART / "gateway.yaml")))
-    for name, text in texts.items():
-        assert (QUICKSTART / name).read_bytes() == text.encode(), f"{name} differs from the rendering"
-    written = {str(path.relative_to(QUICKSTART)) for path in QUICKSTART.rglob("*") if path.is_file()}
+@pytest.mark.parametrize("name", ["quickstart", "multi-region"])
+def test_an_example_renders_to_its_golden_files(name: str) -> None:
+    folder = DECLARATIONS / name
+    texts = files(render(load(folder / "gateway.yaml")))
+    for file, text in texts.items():
+        assert (folder / file).read_bytes() == text.encode(), f"{file} differs from the rendering"
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert set(texts) <= written
-    stale = {name for name in written - set(texts) if name.endswith((".json", ".tcl"))}
-    assert not stale, "rendered files that the quickstart no longer has"
+    stale = {file for file in written - set(texts) if file.endswith((".json", ".tcl"))}
+    assert not stale, "rendered files that the example no longer has"

@@ -18,6 +18,7 @@ from bigip_sm.lab.aws.assume import Role
 from bigip_sm.lab.aws.endpoints import Endpoint
 from bigip_sm.lab.aws.front import Front
 from bigip_sm.lab.aws.moto import MotoServer
+from bigip_sm.lab.aws.outages import Outages
 from bigip_sm.lab.aws.refusal import ACCOUNT
 from bigip_sm.lab.aws.runtime import Runtime
 from bigip_sm.lab.aws.sessions import SessionStore
@@ -62,6 +63,7 @@ class Cloud:
             apis=self._apis,
         )
         self.front = Front(self.moto, self.sessions, self._regions, clock=clock)
+        self.outages = Outages(self.runtime)
         self.front_url = ""
 
     async def start(
@@ -99,6 +101,7 @@ class Cloud:
 
     async def stop(self) -> None:
         """Stop everything and withdraw it from the network."""
+        await self.outages.stop()
         await self._stack.aclose()
         self._hosts.clear()
         self._apis.clear()
@@ -154,6 +157,7 @@ class Cloud:
         for name in served.destinations:
             network.publish(name, 443, port)
             self._stack.callback(network.withdraw, name, 443)
+        self.outages.add(network, served.region, server, served.destinations, port)
 
     async def _serve_front(self, authority: Authority) -> int:
         context = server_context(authority.issue("sts.amazonaws.com", hosts=[LOOPBACK, "localhost"]))

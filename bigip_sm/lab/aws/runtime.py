@@ -106,7 +106,8 @@ class Runtime:
 
     ``hosts`` maps every host name that is served to its region, ``apis`` those of other services to the service.
 
-    ``requests`` holds everything that arrived; ``faults`` are used up one by one, by the next accepted requests.
+    ``requests`` holds everything that arrived; ``faults`` are used up one by one, by the next accepted requests, and
+    ``regional`` is what happens to every other one in a region.
     ``patience`` is how many seconds a container has for its answer, ``stream_patience`` for a streamed one.
     """
 
@@ -123,6 +124,7 @@ class Runtime:
         self.apis = apis if apis is not None else {}
         self.requests: list[SeenRequest] = []
         self.faults: deque[Fault] = deque()
+        self.regional: dict[str, Fault] = {}
         self.patience = ANSWER
         self.stream_patience = STREAM
         self._endpoints = endpoints
@@ -143,7 +145,7 @@ class Runtime:
             else:
                 verify(request, self._sessions, now=self._clock(), services=(api.signing,), regions=(region,))
                 pending = _fixed_or(api.admit(request, region))
-            fault = self.faults.popleft() if self.faults else Fault()
+            fault = self.faults.popleft() if self.faults else self.regional.get(region, Fault())
             if fault.delay:
                 await asyncio.sleep(fault.delay if fault.refusal is not None else min(fault.delay, self.patience))
             if fault.refusal is not None:

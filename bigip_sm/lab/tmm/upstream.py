@@ -13,6 +13,9 @@ from bigip_sm.lab.tmm.parsing import ResponseReader
 from bigip_sm.lab.tmm.timers import IdleTimer
 from bigip_sm.lab.tmm.tls import ServerSide, ServerTls, TlsFailure
 
+HANDSHAKE = 10.0
+"""Seconds that a server has for the TLS handshake (server-ssl default)."""
+
 
 class Owner(Protocol):
     """Who uses a server-side connection: the exchange that runs on it."""
@@ -55,6 +58,7 @@ class ServerConnection(asyncio.Protocol):
         self._tls: ServerSide | None = None
         self._reading = True
         self._ended = False
+        self._handshake: asyncio.TimerHandle | None = None
 
     # asyncio.Protocol
 
@@ -87,6 +91,7 @@ class ServerConnection(asyncio.Protocol):
         """An orderly end may complete a response; anything else loses it."""
         self.alive = False
         self._timer.stop()
+        self._stop_handshake()
         owner = self.owner
         if owner is None:
             if self.closed_idle is not None:
@@ -119,6 +124,7 @@ class ServerConnection(asyncio.Protocol):
         self._tls = ServerSide(tls)
         self._tls.handshake(b"")
         self._flush()
+        self._handshake = asyncio.get_running_loop().call_later(HANDSHAKE, self._unanswered)
 
     def send(self, data: bytes) -> None:
         """Send plaintext."""
@@ -167,6 +173,7 @@ class ServerConnection(asyncio.Protocol):
                 self._flush()
                 if not done:
                     return
+                self._stop_handshake()
                 if self.owner is not None:
                     self.owner.server_ready()
                     self.owner.pump()
@@ -178,6 +185,15 @@ class ServerConnection(asyncio.Protocol):
         if closed and self.alive:
             self._ended = True
             self._transport.close()
+
+    def _stop_handshake(self) -> None:
+        if self._handshake is not None:
+            self._handshake.cancel()
+            self._handshake = None
+
+    def _unanswered(self) -> None:
+        self._handshake = None
+        self._fail(f"TLS with {self.member.host}:{self.member.port} failed: handshake timed out")
 
     def _deliver(self) -> None:
         """Hand the events over; the owner changes when the end of a response starts the next exchange."""

@@ -194,8 +194,10 @@ proc bsm_signature {request stamp scope key} {
 # @param query         canonical query
 # @param content_type  value of the Content-Type header, or empty
 # @param payload_hash  SHA-256 of the body, hex; empty on bearer routes
-# @return region that the request goes to, or empty if it was refused
-proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_connection} {
+# @param failed        region that did not take the request; then only what another region needs is returned
+# @return region that the request goes to, or empty if it was refused; after a failure also its pool and headers, or
+#         empty if there is no other region
+proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_connection {failed ""}} {
     foreach {version route scheme service upstream role limit path regions} $target {
         break
     }
@@ -205,11 +207,17 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
     foreach choice [split $regions ,] {
         set host [lindex [split $choice =] 1]
         set candidate [lindex [split $choice =] 0]
+        if {$candidate eq $failed} {
+            continue
+        }
         set pool /quickstart/gateway/pool_${upstream}_[string map {- _} $candidate]
         if {[active_members $pool] > 0} {
             set region $candidate
             break
         }
+    }
+    if {$region eq "" && $failed ne ""} {
+        return ""
     }
     if {$region eq ""} {
         call bsm_refuse no-region-available $bsm_id $bsm_connection
@@ -262,12 +270,11 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         return ""
     }
 
-    if {$query eq ""} {
-        HTTP::uri $path
-    } else {
-        HTTP::uri $path?$query
+    # The headers that follow the region. On the way to another one the rest of the request is as it was.
+    set sent [list Host $host]
+    if {$failed eq ""} {
+        HTTP::uri [expr {$query eq "" ? $path : "$path?$query"}]
     }
-    HTTP::header replace Host $host
     if {$scheme eq "sigv4"} {
         # SageMaker drops every header it does not know; these two reach the model. The subject's alphabet is bounded,
         # so encoding these characters is enough to keep it from adding an attribute.
@@ -285,13 +292,18 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         set request "[HTTP::method]\n$path\n$query\n$headers\n$signed\n$payload_hash"
         set scope $date/$region/$service/aws4_request
         set signature [call bsm_signature $request $stamp $scope [lindex $fields 2]]
-        HTTP::header insert X-Amz-Date $stamp X-Amz-Security-Token $token
-        HTTP::header insert X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
         set credential "Credential=[lindex $fields 1]/$scope, SignedHeaders=$signed, Signature=$signature"
-        HTTP::header insert Authorization "AWS4-HMAC-SHA256 $credential"
+        lappend sent X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential"
+        lappend sent X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
     }
     if {$scheme eq "bearer"} {
-        HTTP::header insert Authorization "Bearer $token"
+        lappend sent Authorization "Bearer $token"
+    }
+    if {$failed ne ""} {
+        return [list $region $pool $sent]
+    }
+    foreach {name value} $sent {
+        HTTP::header replace $name $value
     }
     pool $pool
     return $region
@@ -322,6 +334,9 @@ when HTTP_REQUEST priority 500 {
     set bsm_stage read
     set bsm_forwarded 0
     set bsm_connection close
+    set bsm_tried 0
+    set bsm_replaced [list]
+    set bsm_hash ""
     set bsm_id [format %02x [TMM::cmp_unit]]
     append bsm_id - [format %08x [expr {int(rand() * 4294967295.0)}]]
     append bsm_id [format %08x [expr {int(rand() * 4294967295.0)}]]
@@ -554,7 +569,36 @@ when LB_SELECTED priority 500 {
 }
 
 when LB_FAILED priority 500 {
+    # Nothing has been sent yet, so another region may have the request, once.
+    set bsm_replaced [list]
+    if {!$bsm_tried} {
+        set bsm_tried 1
+        if {[catch {
+            set bsm_other [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id close [lindex $bsm_region 0]]
+            if {[llength $bsm_other]} {
+                LB::reselect pool [lindex $bsm_other 1]
+                set bsm_region [lindex $bsm_other 0]
+                set bsm_replaced [lindex $bsm_other 2]
+            }
+        } bsm_error] == 1} {
+            log local0.err "bigip-sm quickstart/public: request $bsm_id could not go to another region"
+        }
+        if {[llength $bsm_replaced]} {
+            return
+        }
+    }
+    if {[HTTP::has_responded]} {
+        return
+    }
     call bsm_refuse upstream-unreachable $bsm_id close
+}
+
+# Host, date, token and signature of the region that the request goes to instead.
+when HTTP_REQUEST_SEND priority 500 {
+    foreach {bsm_name bsm_value} $bsm_replaced {
+        HTTP::header replace $bsm_name $bsm_value
+    }
+    set bsm_replaced [list]
 }
 
 # The name that is verified and sent in the handshake follows the region that was signed for.
