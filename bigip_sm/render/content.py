@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bigip_sm.render.guards import decides
 from bigip_sm.render.records import Records
 from bigip_sm.spec.content import Shape, Validation
 from bigip_sm.spec.model import Spec
@@ -11,17 +12,17 @@ FORMAT = 1
 """Version of these records; the first field of each."""
 
 
+def _checked(spec: Spec, name: str) -> bool:
+    return checks_content(spec.routes[name]) or decides(spec, name, "request")
+
+
 def validation_records(spec: Spec) -> Records:
     """What a route's requests must look like.
 
     ``<route>`` -> ``1|<content types>|<required headers>|<levels>|<members>|<longest string, bytes>|<models>|<fields>|
     <shape>``; lists are separated by blanks, 0 bytes are no limit.
     """
-    return [
-        {"key": name, "value": _validation(spec, name)}
-        for name in sorted(spec.routes)
-        if checks_content(spec.routes[name])
-    ]
+    return [{"key": name, "value": _validation(spec, name)} for name in sorted(spec.routes) if _checked(spec, name)]
 
 
 def _validation(spec: Spec, name: str) -> str:

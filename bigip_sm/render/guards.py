@@ -40,6 +40,12 @@ def inspects(spec: Spec, route: str, way: Way) -> bool:
     return any(step.direction in (way, "both") for name in names for step in spec.guards[name].chain)
 
 
+def decides(spec: Spec, route: str, way: Way) -> bool:
+    """Whether a route has guards that may refuse or change texts that go this way, and do not only record."""
+    steps = (step for name in spec.routes[route].guards for step in spec.guards[name].chain)
+    return any(step.direction in (way, "both") and step.action != "record" for step in steps)
+
+
 def guards_of(spec: Spec, routes: Iterable[str]) -> Guards:
     """The guards of these routes."""
     names = sorted({name for route in routes for name in spec.routes[route].guards})
@@ -80,9 +86,16 @@ def _step(name: str, version: int, step: PromptInjection | Pii | Dlp) -> str:
 
 
 def guard_records(spec: Spec) -> list[dict[str, str]]:
-    """``<route>`` -> ``1|<guard>[,...]``, in the order in which they inspect."""
+    """``<route>`` -> ``1|<guard>[,...]|<requests>|<answers>``.
+
+    The guards are in the order in which they inspect; of requests and answers 1 says that they only record there.
+    """
     return [
-        {"key": name, "value": f"{FORMAT}|{','.join(route.guards)}"}
+        {
+            "key": name,
+            "value": f"{FORMAT}|{','.join(route.guards)}|{int(not decides(spec, name, 'request'))}|"
+            f"{int(not decides(spec, name, 'response'))}",
+        }
         for name, route in sorted(spec.routes.items())
         if route.guards
     ]

@@ -8,7 +8,7 @@ route.
 from __future__ import annotations
 
 from bigip_sm.render.chat import reframes, translates
-from bigip_sm.render.guards import inspects
+from bigip_sm.render.guards import decides, inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
 from bigip_sm.spec.model import Spec
@@ -30,8 +30,8 @@ BODY = ("measure", "json", "validate", "operation", "ask", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
 reads it as a JSON object and refuses what is none; any stage that wants its members brings it along."""
 
-JSON = frozenset({"operation", "ask", "guard", "translate", "validate"})
-"""Stages that bring ``json`` along on every route that uses them."""
+JSON = frozenset({"operation", "ask", "translate", "validate"})
+"""Stages that bring ``json`` along on every route that uses them; guards do unless they only record."""
 
 RESPONSE = ("limit_headers", "audit", "clean")
 """Optional stages of HTTP_RESPONSE, in order."""
@@ -59,7 +59,9 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
     route = spec.routes[name]
     match stage:
         case "content":
-            return checks_content(route)
+            return checks_content(route) or decides(spec, name, "request")
+        case "json":
+            return decides(spec, name, "request")
         case "validate":
             return checks_json(route)
         case "guard":

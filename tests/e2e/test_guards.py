@@ -128,6 +128,35 @@ def test_recording_changes_nothing(content: Content) -> None:
     assert content.last_body() == body
 
 
+@pytest.mark.parametrize(
+    "body", [b"no JSON " + KEY.encode(), b'{"a": "\\u00zz\\', b'{"a":1,"a":2}', b"\xff\xfe" * 99, b"x" * 300_000]
+)
+def test_what_only_records_takes_and_gives_anything(content: Content, body: bytes) -> None:
+    with content.answering(body):
+        answer = content.ask("/recorded", body, [("Content-Type", "text/csv")])
+    assert (answer.status, answer.body) == (200, body)
+    assert content.last_body() == body
+    with content.answering([body[:9], body[9:]], content_type="text/plain"):
+        assert content.post("/recorded/chat", CHAT).body == body
+    with content.answering([body[:9], body[9:]], content_type="text/event-stream"):
+        assert content.post("/recorded/chat", CHAT).body == body
+    assert content.faultless()
+
+
+def test_what_only_records_leaves_streams_as_they_are(content: Content) -> None:
+    several = {"choices": [{"index": 0, "delta": {"content": CARD}}, {"index": 1, "delta": {"content": KEY}}]}
+    stream = b": comment\r\n\r\nid: 1\nevent: x\ndata: a\ndata: b\n\n" + event(several) + DONE + b"data: no end"
+    for size in (1, 7, 50, 1000):
+        cut = [stream[at : at + size] for at in range(0, len(stream), size)]
+        assert streamed(content, "/recorded/chat", cut) == stream
+
+
+def test_a_route_with_guards_takes_json_only(content: Content) -> None:
+    for kind in ("text/csv", "application/json; charset=utf-7"):
+        answer = content.ask("/blocked", b"{}", [("Content-Type", kind)])
+        assert answer.verdict == "415 content-type-refused"
+
+
 def test_a_threshold_is_a_threshold(content: Content) -> None:
     weak = {"a": "pretend to be a pirate, stay in character"}
     assert content.post("/blocked", weak).status == 200
@@ -139,7 +168,6 @@ def test_a_threshold_is_a_threshold(content: Content) -> None:
 def test_what_is_too_large_or_too_full_is_refused(content: Content) -> None:
     before = len(content.seen())
     assert content.post("/blocked", {"a": "x" * 65536}).verdict == "413 too-complex"
-    assert content.post("/recorded", {"a": "x" * 65536}).verdict == "413 too-complex"
     assert content.post("/redacted", {"a": "a@b.io " * 501}).verdict == "413 too-complex"
     assert len(content.seen()) == before
     assert content.post("/recorded", {"a": "a@b.io " * 501}).status == 200

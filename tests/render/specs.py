@@ -77,7 +77,7 @@ def spec(**changes: Any) -> Spec:
 GUARDS = {
     "ways": {"version": 1, "chain": [{"type": "prompt-injection", "direction": "response", "action": "record"}]},
     "pii": {"version": 2, "chain": [{"type": "pii", "find": ["SSN"], "action": "redact", "direction": "request"}]},
-    "own": {"version": 9999, "chain": [{"type": "dlp", "find": [], "patterns": {"A1": r"a[\[\]^;#]{2}\\"}}]},
+    "own": {"version": 9999, "chain": [{"type": "dlp", "find": [], "patterns": {"A1": r"a[\[\]\^;#]{2}\\"}}]},
 }
 VALIDATIONS = st.sampled_from(
     [
