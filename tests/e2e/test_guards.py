@@ -6,15 +6,19 @@ import json
 import random
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from content_kit import DONE, Content, event, events
+from content_kit import DONE, SPEC, Content, event, events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rule_procedures import Procedures
 
 from bigip_sm.lab.aws.runtime import ACCEPTED
+from bigip_sm.render.irule import render_irule
 from bigip_sm.render.reasons import REASONS
+from bigip_sm.spec import load
 
 CARD = "4111 1111 1111 1111"
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -364,3 +368,91 @@ def test_however_a_stream_is_cut_the_same_is_said(content: Content, made: str, r
         cut.append(stream[at : at + size])
         at += size
     assert said(streamed(content, "/redacted/chat", cut)) == whole
+
+
+answers = st.one_of(
+    st.binary(max_size=80),
+    st.lists(
+        st.sampled_from(
+            [
+                b'data: {"choices": [{"index": 0, "delta": {"content": "4111 1111 1111 11"}}]}\n\n',
+                b'data: {"choices": [{"delta": {"content": "11 a@b.io"}, "finish_reason": "stop"}]}\n\n',
+                b'data: {"choices": [{"delta": {"tool_calls": [{"function": {"arguments": "a@"}}]}}]}\n\n',
+                b'data: {"choices": [{"text": "\\ud83d\\ude00 \\"[exit]$x"}]}\n\n',
+                b'data: {"choices": []}\n\n',
+                b'data: {"choices": [[]]}\n\n',
+                b'data: {"choices": {"a": 1}}\n\n',
+                b'data: {"choices": [{"delta": []}], "index": 7}\n\n',
+                b"data: {\n\n",
+                b"data: [DONE]\n\n",
+                b"data:\r\n\r\n",
+                b"\n\n\n",
+                b"\xff\x00}{",
+                b'{"error": {"message": 5}}',
+            ]
+        ),
+        max_size=6,
+    ).map(b"".join),
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    body=answers,
+    step=st.integers(1, 60),
+    kind=st.sampled_from(["application/json", "text/event-stream", "text/plain"]),
+    status=st.sampled_from([200, 200, 200, 400, 500]),
+    path=st.sampled_from(["/redacted/chat", "/blocked/chat", "/recorded/chat", "/v1/chat/completions", "/plain/chat"]),
+)
+def test_whatever_the_container_answers_no_rule_fails(
+    content: Content, body: bytes, step: int, kind: str, status: int, path: str
+) -> None:
+    cut = [body[at : at + step] for at in range(0, len(body), step)]
+    asked = {"model": "llama-3", "messages": [{"role": "user", "content": "hi"}]}
+    with content.answering(cut, status, kind):
+        answer = content.post(path, asked)
+    assert content.faultless()
+    assert answer.reason != "internal-error"
+    if path == "/recorded/chat" and status == 200:
+        assert answer.body == body
+    if path in ("/redacted/chat", "/blocked/chat"):
+        assert CARD.encode() not in answer.body
+        assert b"a@b.io" not in answer.body
+
+
+@pytest.fixture(scope="module")
+def procedures() -> Procedures:
+    rule = render_irule(load(Path("gateway.yaml"), SPEC), "public")
+    return Procedures(rule, {"class": lambda *words: ("0.5",)})
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "more"),
+    [
+        ("bsm_view", lambda size: "\\u0041" * (size // 6), ()),
+        ("bsm_view", lambda size: "\\u4f60" * (size // 6), ()),
+        ("bsm_score", lambda size: "a. " * (size // 3), ()),
+        ("bsm_redact_json", lambda size: '{"a":[' + '"a@b.io",' * (size // 9) + '""]}', ("EMAIL",)),
+        ("bsm_redact_json", lambda size: '{"a":[' + "4111111111111111," * (size // 17) + '""]}', ("CREDIT_CARD",)),
+    ],
+)
+def test_inspecting_takes_linear_time(procedures: Procedures, name: str, make: Any, more: tuple[str, ...]) -> None:
+    small, large = (procedures.steps(name, make(size), *more) for size in (4_000, 8_000 * 4))
+    assert large <= 8.5 * small + 500
+
+
+def test_what_was_found_is_told_without_the_text(procedures: Procedures) -> None:
+    def told(guards: tuple[str, ...], text: str) -> tuple[str, ...]:
+        result = procedures.run("bsm_inspect", guards, "request", text)
+        assert result is not None
+        return procedures.words(procedures.words(result)[1])
+
+    assert told(("recording",), f"a@b.io, c@d.io {KEY}") == (
+        "recording/2/prompt-injection/score=0.50:record",
+        "recording/2/pii/EMAIL=2:record",
+        "recording/2/dlp/AWS_ACCESS_KEY_ID=1:record",
+    )
+    assert told(("redacting",), "PRJ-123456 a@b.io") == (
+        "redacting/1/pii/EMAIL=1:redact",
+        "redacting/1/dlp/PROJECT=1:redact",
+    )
