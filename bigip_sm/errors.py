@@ -16,6 +16,7 @@ BigipSmError
 │   ├── SourceError          a source (STS, Secrets Manager) failed
 │   └── RecordError          a credential record is not in the documented format
 ├── AwsError                 AWS did not answer what was asked
+├── AuditError               audit records cannot be kept or read
 ├── PinError                 a file of pins cannot be used
 └── LabError                 the lab could not start or was asked for something it does not emulate
     └── RuleError            an iRule does not load, in the words of TMOS
@@ -122,6 +123,10 @@ class RecordError(CredentialError):
 
 class AwsError(BigipSmError):
     """AWS refused a question about the account, or could not be reached."""
+
+
+class AuditError(BigipSmError):
+    """Audit records cannot be kept where they should be, or a file of them cannot be read."""
 
 
 class PinError(BigipSmError):

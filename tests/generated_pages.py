@@ -60,6 +60,13 @@ def devices() -> str:
     return _tables("devices.yaml", InventoryModel.model_json_schema())
 
 
+def audit() -> str:
+    """The fields of an audit record."""
+    from bigip_sm.audit.record import AuditRecord
+
+    return _tables("AuditRecord", AuditRecord.model_json_schema())
+
+
 def facts() -> str:
     """Every fact behind the lab, and the test that holds it."""
     from fidelity.page import fidelity
@@ -186,6 +193,7 @@ PARTS = {
     "rules": ("rules.md", rules),
     "keys": ("gateway-yaml.md", keys),
     "devices": ("devices-yaml.md", devices),
+    "audit": ("audit.md", audit),
     "fidelity": ("fidelity.md", facts),
 }
 """Name of a part -> (page, what makes it)."""

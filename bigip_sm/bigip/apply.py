@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from bigip_sm.bigip.as3 import As3Client, Outcome
 from bigip_sm.bigip.device import DataGroup, Device
+from bigip_sm.bigip.subject_key import choose_key, read_key, uses_key, write_key
 from bigip_sm.errors import DeviceError, ObjectNotFound, RequestRefused
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.names import PARTITION, credential_group, jwks_group
+from bigip_sm.spec.names import PARTITION, audit_group, credential_group, jwks_group
 
 MINIMUM_TMOS = (15, 1)
 """Oldest TMOS version: AS3 supports none older since its release 3.50."""
@@ -70,9 +71,10 @@ def credential_groups(spec: Spec) -> tuple[str, ...]:
 
 
 def rotated_groups(spec: Spec) -> tuple[str, ...]:
-    """Full paths of every data group that the gateway needs outside AS3: of credentials, and of keys for tokens."""
+    """Full paths of every data group that the gateway needs outside AS3: of credentials, and of keys."""
     tokens = any(identity.type == "jwt" for identity in spec.identities.values())
-    return (*credential_groups(spec), *([jwks_group(spec.gateway)] if tokens else []))
+    groups = [*credential_groups(spec), *([jwks_group(spec.gateway)] if tokens else [])]
+    return (*groups, *([audit_group(spec.gateway)] if uses_key(spec) else []))
 
 
 def observe(device: Device, as3: As3Client, spec: Spec) -> Observed:
@@ -160,6 +162,8 @@ def apply(
     steps = plan(spec, declaration, observe(device, as3, spec))
     if not dry_run:
         prepare(device, steps)
+        if uses_key(spec):
+            write_key(device, spec, choose_key([(device.name, read_key(device, spec))]))
     return Applied(device.name, steps, as3.declare(declaration, dry_run=dry_run))
 
 

@@ -157,16 +157,25 @@ def run(spec: Spec, rendered: Rendered, entries: Sequence[DeviceEntry], *, dry_r
     """Look at each device with a dry run; otherwise prepare all of them, then declare on one after the other."""
     from bigip_sm.bigip.apply import Applied, apply, prepared
     from bigip_sm.bigip.as3 import As3Client
+    from bigip_sm.bigip.subject_key import choose_key, read_key, uses_key, write_key
 
     report = Report(entries, dry_run=dry_run)
     declaration = rendered.declaration
     steps = {}
+    keys: dict[str, str | None] = {}
 
     def look(device: IControl) -> Applied:
         return apply(device, As3Client(device.session), spec, declaration, dry_run=True)
 
+    def look_for_key(device: IControl) -> None:
+        keys[device.name] = read_key(device, spec)
+        choose_key(keys.items())
+
     def make_ready(device: IControl) -> None:
         steps[device.name] = prepared(device, As3Client(device.session), spec, declaration)
+        if uses_key(spec):
+            keys[device.name] = choose_key(keys.items())
+            write_key(device, spec, keys[device.name] or "")
         report.prepared.add(device.name)
 
     def declare(device: IControl) -> Applied:
@@ -174,6 +183,8 @@ def run(spec: Spec, rendered: Rendered, entries: Sequence[DeviceEntry], *, dry_r
 
     if dry_run:
         _each(entries, report, "looking", look)
+    elif uses_key(spec) and not _each(entries, report, "looking", look_for_key):
+        return report
     elif _each(entries, report, "preparing", make_ready):
         _each(entries, report, "applying", declare)
     return report

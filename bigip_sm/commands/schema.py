@@ -25,9 +25,9 @@ LARGEST = 16 * 1024**2
 """Bytes read from a URL at most; the schema has 1.2 MB."""
 
 
-@click.group("schema", short_help="Print the schema of gateway.yaml; fetch F5's AS3 schema.")
+@click.group("schema", short_help="Print the schema of gateway.yaml or of audit records; fetch F5's AS3 schema.")
 def command() -> None:
-    """Print the schema of gateway.yaml; fetch F5's AS3 schema."""
+    """Print the schema of gateway.yaml or of audit records; fetch F5's AS3 schema."""
 
 
 @command.command("spec")
@@ -43,6 +43,19 @@ def spec() -> None:
     from bigip_sm.spec import json_schema
 
     print_json(json_schema())
+
+
+@command.command("audit")
+def audit() -> None:
+    """Print the JSON Schema of an audit record, for whoever stores or reads them.
+
+    \b
+    Example:
+      bigip-sm schema audit > audit-record.schema.json
+    """
+    from bigip_sm.audit.record import AuditRecord
+
+    print_json(AuditRecord.model_json_schema())
 
 
 @command.command("fetch")

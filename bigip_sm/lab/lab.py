@@ -20,6 +20,7 @@ from bigip_sm.lab.aws.endpoints import Chat
 from bigip_sm.lab.bigip.accounts import Account
 from bigip_sm.lab.bigip.config import Config
 from bigip_sm.lab.bigip.device import ControlPlane
+from bigip_sm.lab.collector import Collector
 from bigip_sm.lab.files import private_file
 from bigip_sm.lab.issuers import Issuers
 from bigip_sm.lab.network import LOOPBACK, Network
@@ -79,6 +80,7 @@ class Lab:
         self.cloud = Cloud(endpoints)
         self.issuers = Issuers(spec)
         self.own = OwnServers()
+        self.collector = Collector()
         self.network = Network()
         self._proxy = ""
         self.authorities = seed.Authorities.create()
@@ -233,6 +235,9 @@ class Lab:
         async with AsyncExitStack() as stack:
             await self._start_cloud(stack)
             await self._start_issuers(stack)
+            if self.spec.audit is not None:
+                stack.push_async_callback(self.collector.stop)
+                await self.collector.start(self.spec.audit, self.network, self.authorities.servers)
             # A Tcl interpreter belongs to the thread that made it.
             self._plane = self._make_plane()
             if isinstance(self._plane, DataPlane):

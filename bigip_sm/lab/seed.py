@@ -49,6 +49,8 @@ def device_objects(spec: Spec, authorities: Authorities) -> list[Object]:
     objects: dict[str, Object] = {
         "/Common/ca-bundle.crt": SslCertificate("/Common/ca-bundle.crt", authorities.servers.certificate_pem)
     }
+    if spec.audit is not None:
+        objects[spec.audit.tls.ca] = SslCertificate(spec.audit.tls.ca, authorities.servers.certificate_pem)
     for name, listener in spec.listeners.items():
         for found in _listener_objects(name, listener, authorities):
             objects.setdefault(found.path, found)

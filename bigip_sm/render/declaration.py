@@ -12,6 +12,7 @@ import base64
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
+from bigip_sm.render.audit import audit_items, audit_records
 from bigip_sm.render.chat import chat_records
 from bigip_sm.render.checks import check
 from bigip_sm.render.content import shape_records, validation_records
@@ -33,7 +34,7 @@ from bigip_sm.render.targets import places_of
 from bigip_sm.render.templates import fill
 from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
 from bigip_sm.spec.model import Listener, Route, Spec
-from bigip_sm.spec.names import APPLICATION, credential_group, jwks_group, object_path
+from bigip_sm.spec.names import APPLICATION, audit_group, credential_group, jwks_group, object_path
 from bigip_sm.spec.pem_file import PemFile
 
 SCHEMA_VERSION = "3.49.0"
@@ -52,6 +53,8 @@ CREDENTIAL_FORMAT = (
     "<session token>; bearer/<region> -> 1|<not after, epoch seconds>|<token>; "
     "meta -> 1|<generation>|<issued at, epoch seconds>|<credential expiry>|<rotator id>"
 )
+
+AUDIT_FORMAT = "subject-key -> 1|<key, 64 hex>"
 
 JWKS_FORMAT = "<identity>/<base64url of the key id> -> 1|RS256|<not after, epoch seconds>|<public key, DER in base64>"
 
@@ -75,7 +78,8 @@ def render(spec: Spec) -> Rendered:
         "adc", schema_version=SCHEMA_VERSION, gateway=spec.gateway, owner=spec.owner, application=APPLICATION
     )
     application = declaration[spec.gateway][APPLICATION]
-    for source in (_shared(spec), _listeners(spec, irules), _places(spec), (item for item, _ in groups)):
+    sources = (_shared(spec), _listeners(spec, irules), _places(spec), audit_items(spec), (item for item, _ in groups))
+    for source in sources:
         application.update(source)
     check(declaration)
     return Rendered(declaration, irules, (*(group for _, group in groups), *_rotated_groups(spec)))
@@ -202,6 +206,7 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
         ("guards", guard_records(spec), "which guards inspect what a route carries"),
         ("phrases", phrase_records(spec), "phrases of prompt injection and their weights"),
         ("shape", shape_records(spec), "what the answers of a route may tell"),
+        ("audit", audit_records(spec), "what a record says about its route"),
         ("limits", limit_records(spec), "how much may be asked on which route"),
     ):
         if records:
@@ -230,6 +235,9 @@ def _rotated_groups(spec: Spec) -> Iterator[DataGroupSpec]:
     if _reads_tokens(spec):
         purpose = "keys that verify the tokens of jwt identities"
         yield DataGroupSpec(jwks_group(spec.gateway), "string", "rotator", purpose, format=JWKS_FORMAT)
+    if spec.audit is not None and spec.audit.subject == "hmac":
+        purpose = "key of the pseudonyms in audit records"
+        yield DataGroupSpec(audit_group(spec.gateway), "string", "apply", purpose, format=AUDIT_FORMAT)
     for role in sorted(spec.roles):
         purpose = f"signing keys and bearer tokens of role {role}"
         path = credential_group(spec.gateway, role)

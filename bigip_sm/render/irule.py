@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from bigip_sm.render.audit import VERSION as AUDIT_VERSION
+from bigip_sm.render.audit import failures
 from bigip_sm.render.callers import callers_of
 from bigip_sm.render.guards import guards_of
 from bigip_sm.render.reasons import REASONS
@@ -16,7 +18,7 @@ from bigip_sm.render.requests import RULES, given_headers, rules_of
 from bigip_sm.render.stages import ANSWER, BODY, FORWARD, OPTIONAL, REQUEST, RESPONSE, stages_of
 from bigip_sm.render.targets import DEFAULT_HOSTS, places_of
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, credential_group, jwks_group, object_path
+from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, audit_group, credential_group, jwks_group, object_path
 from bigip_sm.spec.usage import roles_of
 
 if TYPE_CHECKING:
@@ -68,6 +70,10 @@ def render_irule(spec: Spec, listener: str) -> str:
         answer_limit=ANSWER_LIMIT,
         json_levels=JSON_LEVELS,
         json_members=JSON_MEMBERS,
+        audit=spec.audit,
+        audit_version=AUDIT_VERSION,
+        audit_group=audit_group(spec.gateway),
+        failures=failures(),
         reads_json=bool(callers.tokens) or bool(uses & {"json", "shape", "guard_response", "owe"}),
         has_prefixes=any(route.match.path.endswith("*") for route in routes),
         reasons=[

@@ -20,7 +20,7 @@ class DataGroupSpec:
 
     path: str
     type: Literal["string", "ip"]
-    owner: Literal["as3", "rotator"]
+    owner: Literal["as3", "rotator", "apply"]
     purpose: str
     records: int = 0
     keys: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ reads it as a JSON object and refuses what is none; any stage that wants its mem
 JSON = frozenset({"operation", "ask", "translate", "validate"})
 """Stages that bring ``json`` along on every route that uses them; guards do unless they only record."""
 
-RESPONSE = ("limit_headers", "audit", "clean")
+RESPONSE = ("limit_headers", "clean")
 """Optional stages of HTTP_RESPONSE, in order."""
 
 ANSWER = ("reframe", "guard_response", "usage", "shape")

@@ -56,7 +56,7 @@ def check_role_by_group(draft: Draft) -> Iterator[Problem]:
 
 def check_role_names(draft: Draft) -> Iterator[Problem]:
     """Names of roles that are those of other data groups beside the roles' own."""
-    for role in ("jwks", "weights"):
+    for role in ("audit", "jwks", "weights"):
         if role in draft.names("roles"):
             message = f"the data group /bigip_sm/<gateway>.{role} holds something else"
             yield draft.problem(("roles", role), message, "rename the role")

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from bigip_sm.spec.audit import Audit, Tags
 from bigip_sm.spec.content import ModelName, Shape, Validation
 from bigip_sm.spec.forms import Form
 from bigip_sm.spec.guards import Guard, Inspection
@@ -137,6 +138,7 @@ class Route(Model):
         description="identity:group/NAME -> role that requests are signed with; the first that fits counts, "
         "the upstream's role if none does",
     )
+    tags: Tags = Field(default={}, description="Tags in the records of its requests, on top of those of audit")
     approved_by: Approval = Field(description="Who approved that these callers reach this model")
     limits: Limits = Field(default_factory=Limits, description="What one request may cost, and how much may be asked")
     guards: tuple[Name, ...] = Field(
@@ -173,4 +175,5 @@ class Spec(Model):
     upstreams: dict[Name, Upstream] = Field(min_length=1, description="SageMaker endpoints")
     guards: dict[Name, Guard] = Field(default={}, max_length=32, description="Chains of inspections, for routes to use")
     inspection: Inspection = Field(default_factory=Inspection, description="What all guards share")
+    audit: Audit | None = Field(default=None, description="Where the record of each request goes; default: nowhere")
     routes: dict[Name, Route] = Field(min_length=1, description="Who reaches which upstream on which path")

@@ -36,6 +36,11 @@ def jwks_group(gateway: str) -> str:
     return f"/{PARTITION}/{gateway}.jwks"
 
 
+def audit_group(gateway: str) -> str:
+    """Full path of the data group with the key of pseudonyms in audit records; ``apply`` makes it once."""
+    return f"/{PARTITION}/{gateway}.audit"
+
+
 def pool_item(upstream: str, region: str) -> str:
     """Name of the AS3 pool for one upstream in one region, e.g. ``pool_llama_us_east_1``."""
     return f"pool_{upstream}_{region.replace('-', '_')}"

@@ -75,7 +75,7 @@ REFUSED = (
     "a target other than this device (targetHost and the like)",
     "show=expanded, and show=full of a POST",
     "expansion of back-quotes, {url} and {copyFrom}",
-    "Service_TCP, Service_L4, Service_UDP, Service_Generic",
+    "Service_L4, Service_UDP, Service_Generic",
     "redirect80 with more than one address, or while the lab has no HTTP::redirect and getfield",
     "persistence (AS3's default cookie too), SNAT none, rate and connection limits",
     "built-in monitors but https",

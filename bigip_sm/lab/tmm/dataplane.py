@@ -17,6 +17,7 @@ from bigip_sm.lab.tmm.client import ClientConnection
 from bigip_sm.lab.tmm.hsl import Hsl
 from bigip_sm.lab.tmm.listener import Listener
 from bigip_sm.lab.tmm.pools import Monitoring, PoolState, Probe
+from bigip_sm.lab.tmm.relay import Relay
 from bigip_sm.lab.tmm.runtime import RuleUse, Runtime, take_snapshot
 from bigip_sm.lab.tmm.tables import Tables
 from bigip_sm.lab.tmm.tls import UNVERIFIED, ServerTls, server_tls
@@ -70,6 +71,7 @@ class DataPlane:
         self._monitoring: dict[str, Monitoring] = {}
         self._server_tls: dict[str, ServerTls] = {}
         self._listeners: dict[str, Listener] = {}
+        self._relays: dict[str, Relay] = {}
         self._rules = RuleUse()
         self._hsl = Hsl(network, self._pools)
         self._applying: asyncio.Task[None] | None = None
@@ -128,6 +130,9 @@ class DataPlane:
         for listener in self._listeners.values():
             await listener.stop(self._network)
         self._listeners.clear()
+        for relay in self._relays.values():
+            await relay.stop()
+        self._relays.clear()
         for monitoring in self._monitoring.values():
             await monitoring.stop()
         self._monitoring.clear()
@@ -200,7 +205,9 @@ class DataPlane:
             for listener in self._listeners.values():
                 listener.runtime.close_idle()
         await self._apply_pools()
-        wanted = {virtual.path: virtual for virtual in self._config.all(VirtualServer) if virtual.enabled}
+        enabled = [virtual for virtual in self._config.all(VirtualServer) if virtual.enabled]
+        await self._apply_relays({virtual.path: virtual for virtual in enabled if virtual.http is None})
+        wanted = {virtual.path: virtual for virtual in enabled if virtual.http is not None}
         for path in [path for path in self._listeners if path not in wanted]:
             await self._listeners.pop(path).stop(self._network)
         for path, virtual in wanted.items():
@@ -208,6 +215,20 @@ class DataPlane:
                 await self._apply_virtual(path, virtual)
             except LabError as error:
                 self._write_log(f"01070712:3: virtual server {path} was not changed: {error}")
+
+    async def _apply_relays(self, wanted: dict[str, VirtualServer]) -> None:
+        for path in [path for path, relay in self._relays.items() if wanted.get(path) != relay.virtual]:
+            await self._relays.pop(path).stop()
+        for path, virtual in wanted.items():
+            if path not in self._relays:
+                port = self._port_of(virtual.address, virtual.port) if self._port_of is not None else 0
+                try:
+                    relay = Relay(virtual, self._network, self._pools, self._server_tls, self._write_log)
+                except LabError as error:
+                    self._write_log(f"01070712:3: {error}")
+                    continue
+                self._relays[path] = relay
+                await relay.start(port)
 
     async def _apply_virtual(self, path: str, virtual: VirtualServer) -> None:
         snapshot = take_snapshot(self._config, virtual)

@@ -332,6 +332,19 @@ SERVICE_HTTP = ClassRules(
     free=names("metadata"),
     refused=_SERVICE_REFUSED - {"profileHTTP2"} | {"serverTLS"},
 )
+SERVICE_TCP = ClassRules(
+    "Service_TCP",
+    closed=False,
+    required=("virtualAddresses", "virtualPort"),
+    used={
+        name: check
+        for name, check in _SERVICE_USED.items()
+        if name not in ("profileHTTP", "profileMultiplex", "iRules", "profileStatistics")
+    },
+    only={**_SERVICE_ONLY, "iRules": only([])},
+    free=names("metadata"),
+    refused=_SERVICE_REFUSED | {"serverTLS", "profileHTTP", "profileMultiplex", "profileStatistics"},
+)
 TENANT = ClassRules(
     "Tenant",
     closed=False,
@@ -363,6 +376,7 @@ ITEMS = {
         IRULE,
         SERVICE_HTTPS,
         SERVICE_HTTP,
+        SERVICE_TCP,
         STATISTICS_PROFILE,
     )
 }

@@ -32,6 +32,7 @@ _TRANSLATE: dict[str, Callable[[Scope, Item], list[Object]]] = {
     "Pool": pool,
     "Service_HTTP": service,
     "Service_HTTPS": service,
+    "Service_TCP": service,
     "Statistics_Profile": statistics_profile,
     "TCP_Profile": tcp_profile,
     "TLS_Client": tls_client,

@@ -1,4 +1,4 @@
-"""Service_HTTPS and Service_HTTP as virtual servers.
+"""Service_HTTPS, Service_HTTP and Service_TCP as virtual servers.
 
 One virtual server per address: ``<name>``, ``<name>-1-``, ``<name>-2-``; with ``redirect80``, which is AS3's default,
 another one on port 80: ``<name>-Redirect-`` (AS3's ``src/lib/map_as3.js``).
@@ -28,7 +28,7 @@ from bigip_sm.lab.bigip.objects import (
 
 
 def service(scope: Scope, item: Item) -> list[Object]:
-    """The virtual servers of a Service_HTTPS or Service_HTTP item; none when it is not enabled."""
+    """The virtual servers of a service item; none when it is not enabled."""
     body = item.body
     if not body.get("enable", True):
         return []
@@ -44,7 +44,9 @@ def service(scope: Scope, item: Item) -> list[Object]:
         "pool": scope.reference(item, "pool", body["pool"], Pool, "Pool") if "pool" in body else None,
         "client_ssl": client_ssl[0] if client_ssl else None,
         "server_ssl": _many(scope, item, "clientTLS", ServerSsl, "TLS_Client"),
-        "http": _or_basic(scope, item, "profileHTTP", builtin.HTTP.path, HttpProfile, "HTTP_Profile"),
+        "http": None
+        if item.kind == "Service_TCP"
+        else _or_basic(scope, item, "profileHTTP", builtin.HTTP.path, HttpProfile, "HTTP_Profile"),
         "tcp_client": client,
         "tcp_server": server,
         "one_connect": None,

@@ -1,0 +1,94 @@
+"""The collector: records over TLS from any number of BIG-IPs, one a line, into a store."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+
+from bigip_sm.audit.store import Store
+
+MAX_RECORD = 64 * 1024
+"""Longest record, bytes; a connection that sends a longer line is ended."""
+
+MAX_CONNECTIONS = 256
+"""Connections at a time; more are refused."""
+
+
+class Collector:
+    """Serves ``store``; ``log`` gets a line about whatever is wrong. Everything is written before ``stop`` returns."""
+
+    def __init__(self, store: Store, tls: ssl.SSLContext, *, log: Callable[[str], None]) -> None:
+        self.failed: OSError | None = None
+        self._store = store
+        self._tls = tls
+        self._log = log
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._broken = asyncio.Event()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port. Raises OSError."""
+        self._server = await asyncio.start_server(self._accept, host, port, ssl=self._tls, limit=MAX_RECORD)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def broken(self) -> None:
+        """Return when the store cannot be written any more; ``failed`` says why."""
+        await self._broken.wait()
+
+    async def stop(self) -> None:
+        """Take no more connections, take what those there are have sent, and end them."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio runs this in a task of its own
+        peer = writer.get_extra_info("peername")
+        source = str(peer[0]) if peer else "unknown"
+        if len(self._tasks) >= MAX_CONNECTIONS:
+            self._log(f"{source}: refused, there are {MAX_CONNECTIONS} connections already")
+            writer.transport.abort()
+            return
+        self._tasks.add(task)
+        try:
+            await self._read(reader, source)
+        except ValueError:
+            self._log(f"{source}: a line of more than {MAX_RECORD} bytes; the connection was ended")
+        except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _read(self, reader: asyncio.StreamReader, source: str) -> None:
+        while line := await reader.readline():
+            if not line.endswith(b"\n"):
+                self._log(f"{source}: half a record at the end of a connection")
+            if record := line.strip():
+                try:
+                    self._store.write(record, source, time.time())
+                    self._store.flush()
+                except OSError as error:
+                    self.failed = error
+                    self._broken.set()
+                    return
+
+
+def server_tls(certificate: str, key: str, ca: str | None = None) -> ssl.SSLContext:
+    """TLS of the collector: 1.2 or newer; with ``ca``, only BIG-IPs that show a certificate of it may send.
+
+    Raises OSError or ssl.SSLError if a file cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    if ca is not None:
+        context.load_verify_locations(ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
