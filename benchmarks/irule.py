@@ -1,6 +1,8 @@
 """What the quickstart gateway's iRule costs per request: CPU time in the lab's Tcl, by stage and by command.
 
-    python benchmarks/irule.py [--requests 4000]
+    python benchmarks/irule.py [--requests 4000] [--stages]
+
+With ``--stages`` what each optional stage adds, for a gateway that uses it (``stages.py``), in the place of that.
 
 The data plane has a process of its own, and so have a backend that answers at once and eight kept-alive clients. CPU
 time is that of the data plane's thread while it is inside Tcl, iRule commands included; TLS and HTTP are not in it.
@@ -15,6 +17,7 @@ import argparse
 
 from load import CHAT, INVOKE, Gateway, backend, clients, fire, gateway, payload, process, request
 from plane import Usage, own_cost, serve
+from stages import optional_stages
 
 CASES = {"sign-only (sigv4)": INVOKE, "bearer": CHAT}
 SIZES = {"1 KB": 1024, "32 KB": 32 * 1024}
@@ -72,7 +75,13 @@ def main() -> None:
     """Print a table per case and size."""
     parser = argparse.ArgumentParser(description="Cost of the quickstart's iRule per request, in the lab's Tcl.")
     parser.add_argument("--requests", type=int, default=4000, help="requests measured per case (default: 4000)")
-    requests = parser.parse_args().requests
+    parser.add_argument("--stages", action="store_true", help="what each optional stage adds, instead")
+    options = parser.parse_args()
+    requests = options.requests
+    if options.stages:
+        for line in optional_stages(measure, requests):
+            print(line, flush=True)
+        return
     made, cost = gateway(), own_cost()
     for name, case in CASES.items():
         for label, size in SIZES.items():

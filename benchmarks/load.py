@@ -68,11 +68,11 @@ class Gateway:
         return next(found for found in self.objects if isinstance(found, Rule))
 
 
-def gateway() -> Gateway:
-    """Apply and rotate the quickstart. Raises RuntimeError if that does not work."""
+def gateway(file: Path = QUICKSTART) -> Gateway:
+    """Apply and rotate a gateway.yaml, the quickstart by default. Raises RuntimeError if that does not work."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stage = Stage(QUICKSTART, folder, None, stack)
+        stage = Stage(file, folder, None, stack)
         stage.apply()
         code, _ = stage.rotate()
         if code != 0:
