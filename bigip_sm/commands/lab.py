@@ -33,12 +33,6 @@ RENEWAL = 1800.0
 CHECK = 0.5
 """Seconds between two looks at whether the lab is well."""
 
-BODIES = {
-    "sagemaker": '{"instances": [[1, 2, 3]]}',
-    "sagemaker-openai": '{"model": "", "messages": [{"role": "user", "content": "Hello"}]}',
-}
-"""A request body for each kind of upstream."""
-
 
 @click.group("lab", short_help="Run an emulated BIG-IP and an emulated AWS on this machine.")
 def command() -> None:
@@ -168,6 +162,8 @@ def describe(lab: Lab, spec: Spec, environment: Path, output: str) -> None:
 
 def curl_calls(lab: Lab, spec: Spec) -> Iterator[tuple[str, list[str]]]:
     """(route, curl command) of every route that a client certificate or a token opens."""
+    from bigip_sm.render.samples import sample_of
+
     for name, route in spec.routes.items():
         proof = _proof(lab, spec, route)
         if not proof:
@@ -175,17 +171,18 @@ def curl_calls(lab: Lab, spec: Spec) -> Iterator[tuple[str, list[str]]]:
         listener = spec.listeners[route.listener]
         host = listener.hostnames[0]
         address, port = lab.listener(route.listener)
-        method = "POST" if "POST" in route.match.methods else route.match.methods[0]
+        sample = sample_of(spec, name)
         call = ["curl", "--noproxy", "*", "--cacert", str(lab.ca_file)]
         call += proof
         call += ["--connect-to", f"{host}:{listener.port}:{address}:{port}"]
-        if method in ("POST", "PUT", "PATCH"):
-            call += ["-H", "Content-Type: application/json", "-d", BODIES[spec.upstreams[route.upstream].kind]]
-        if method != "POST":
-            call += ["--head"] if method == "HEAD" else ["-X", method]
-        path = route.match.path.replace("*", "anything")
+        for header, value in sample.headers:
+            call += ["-H", f"{header}: {value}"]
+        if sample.body:
+            call += ["-H", "Content-Type: application/json", "-d", sample.body]
+        if sample.method != "POST":
+            call += ["--head"] if sample.method == "HEAD" else ["-X", sample.method]
         suffix = "" if listener.port == 443 else f":{listener.port}"
-        yield name, [*call, f"https://{host}{suffix}{path}"]
+        yield name, [*call, f"https://{host}{suffix}{sample.path}"]
 
 
 def _proof(lab: Lab, spec: Spec, route: Route) -> list[str]:

@@ -5,15 +5,15 @@ Secrets are named by environment variable and never written. Addresses and names
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from bigip_sm.errors import RenderError
 from bigip_sm.render.callers import AUTHORIZATION
+from bigip_sm.render.samples import CHAT_PATH, sample_of
 from bigip_sm.spec.identities import ApiKeyIdentity, ClientCertificateIdentity, JwtIdentity
-from bigip_sm.spec.model import Route, Spec
+from bigip_sm.spec.model import Spec
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 Language = Literal["curl", "python", "node"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 SUFFIXES: dict[Language, str] = {"curl": "sh", "python": "py", "node": "js"}
-CHAT_PATH = "/chat/completions"
-"""What the path of a route ends in where the callers are OpenAI clients."""
-
 CERTIFICATE = ("CLIENT_CERT and CLIENT_KEY name the PEM files of your client certificate and its key.",)
 
 
@@ -45,10 +42,10 @@ def example(spec: Spec, name: str, language: Language, identity: str | None = No
     """
     route = spec.routes[name]
     listener = spec.listeners[route.listener]
-    method = "POST" if "POST" in route.match.methods else route.match.methods[0]
+    sample = sample_of(spec, name)
     port = "" if listener.port == 443 else f":{listener.port}"
-    url = f"https://{listener.hostnames[0]}{port}{route.match.path.replace('*', 'example')}"
-    openai = method == "POST" and route.match.path.endswith(CHAT_PATH)
+    url = f"https://{listener.hostnames[0]}{port}{sample.path}"
+    openai = sample.method == "POST" and sample.path.endswith(CHAT_PATH)
     credential = _credential(spec, name, identity)
     template = f"example_openai.{language}.j2" if openai and language == "python" else f"example.{language}.j2"
     return (
@@ -58,11 +55,12 @@ def example(spec: Spec, name: str, language: Language, identity: str | None = No
             vars(credential),
             gateway=spec.gateway,
             route=name,
-            method=method,
+            method=sample.method,
             url=url,
             base_url=url.removesuffix(CHAT_PATH),
-            model="",
-            body=_body(spec, route, openai=openai) if method in ("POST", "PUT", "PATCH") else "",
+            model=sample.model,
+            body=sample.body,
+            headers=sample.headers,
             timeout=spec.upstreams[route.upstream].timeout,
         )
     )
@@ -90,12 +88,6 @@ def _credential(spec: Spec, name: str, identity: str | None) -> Credential:
         header, prefix = ("Authorization", "Bearer ") if bearer else (found.header, "")
         return Credential("header", ("API_KEY holds your API key.",), header, prefix, "API_KEY")
     return Credential("none", ("You are known by the network that you call from.",))
-
-
-def _body(spec: Spec, route: Route, *, openai: bool) -> str:
-    if openai:
-        return json.dumps({"model": "", "messages": [{"role": "user", "content": "Hello"}]})
-    return json.dumps({"instances": [[1.0, 2.0, 5.0]]})
 
 
 @cache

@@ -17,6 +17,7 @@ from bigip_sm.spec.model import Listener, Spec
 from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.positions import Path as Place
 from bigip_sm.spec.positions import quoted
+from bigip_sm.spec.upstreams import Http
 
 MAX_BYTES = 1024**2
 """Largest PEM file."""
@@ -76,13 +77,15 @@ class Reader:
     def problems(self, draft: Draft) -> list[Problem]:
         """Return a problem for each place that names a file that is not usable."""
         found = []
-        for listener in draft.names("listeners"):
-            for place in _PLACES:
-                path: Place = ("listeners", listener, *place, "file")
-                name = draft.text(*path)
-                result = self._certificates(name) if name is not None else ""
-                if isinstance(result, Unusable):
-                    found.append(draft.problem(path, f"{quoted(name)} cannot be used: {result.message}", result.fix))
+        paths: list[Place] = [
+            ("listeners", name, *place, "file") for name in draft.names("listeners") for place in _PLACES
+        ]
+        paths += [("upstreams", name, "ca", "file") for name in draft.names("upstreams")]
+        for path in paths:
+            name = draft.text(*path)
+            result = self._certificates(name) if name is not None else ""
+            if isinstance(result, Unusable):
+                found.append(draft.problem(path, f"{quoted(name)} cannot be used: {result.message}", result.fix))
         return found
 
     def _certificates(self, name: str) -> str | Unusable:
@@ -93,7 +96,11 @@ class Reader:
     def filled(self, spec: Spec) -> Spec:
         """Return ``spec`` with the text of every PEM file in it. There must be no problems."""
         listeners = {name: self._filled_listener(listener) for name, listener in spec.listeners.items()}
-        return spec.model_copy(update={"listeners": listeners})
+        upstreams = {
+            name: one.model_copy(update={"ca": self._text(one.ca)}) if isinstance(one, Http) else one
+            for name, one in spec.upstreams.items()
+        }
+        return spec.model_copy(update={"listeners": listeners, "upstreams": upstreams})
 
     def _filled_listener(self, listener: Listener) -> Listener:
         tls = listener.tls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import requests
 from gateway_kit import HOSTNAME, Gateway
 from kinds_kit import CLAUDE, base_url, resolve_here, sdk
 
+from bigip_sm.commands.lab import curl_calls
 from bigip_sm.lab.aws.apis.bedrock import WORDS
 from bigip_sm.lab.aws.endpoints import StreamFailure
 from bigip_sm.lab.aws.refusal import Refusal
@@ -474,3 +476,22 @@ def test_nothing_of_aws_goes_to_a_server_of_one_s_own(kinds: Gateway) -> None:
     assert b"amz" not in sent
     assert b"authorization" not in sent
     assert len(kinds.seen()) == before + 1
+
+
+# What the product itself prints
+
+
+def test_the_calls_that_the_lab_prints_are_served(kinds: Gateway) -> None:
+    found = {}
+    for name, command in curl_calls(kinds.lab, kinds.stage.spec):
+        command += ["--silent", "--output", os.devnull, "--write-out", "%{http_code}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        found[name] = done.stdout
+    spec = kinds.stage.spec
+    assert set(found) == set(spec.routes)
+    # A training needs more than a name, as AWS says.
+    assert {name: code for name, code in found.items() if code != "200"} == {
+        "training": "400",
+        "event": "202",
+        "later": "202",
+    }

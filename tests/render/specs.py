@@ -187,15 +187,64 @@ def _identities() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _upstreams() -> st.SearchStrategy[dict[str, Any]]:
-    region = st.fixed_dictionaries(
-        {"name": st.sampled_from(REGIONS), "vpc_endpoint": st.just("vpce-1.vpce.amazonaws.com")}
+    name, addresses = {"name": st.sampled_from(REGIONS)}, st.just(["192.0.2.50", "2001:db8::5"])
+    region = st.one_of(
+        st.fixed_dictionaries({**name, "vpc_endpoint": st.just("vpce-1.vpce.amazonaws.com")}),
+        st.fixed_dictionaries({**name, "addresses": addresses, "route_domain": st.integers(0, 65534)}),
     )
-    return st.fixed_dictionaries(
+    common = {
+        "role": st.just("models"),
+        "timeout": st.integers(1, 3600),
+        "regions": st.lists(region, min_size=1, max_size=3, unique_by=lambda one: one["name"]),
+    }
+    chat = st.fixed_dictionaries(
         {
-            "kind": st.sampled_from(["sagemaker", "sagemaker-openai"]),
-            "endpoint": endpoints,
-            "role": st.just("models"),
-            "timeout": st.integers(1, 3600),
-            "regions": st.lists(region, min_size=1, max_size=3, unique_by=lambda one: one["name"]),
+            "alias": st.sampled_from([None, "jumpstart-mistral-7b", "a/b.c:d-e"]),
+            "defaults": st.sampled_from([{}, {"temperature": 0.1, "max_tokens": 5}]),
         }
+    )
+
+    def kind(name: str, **keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+        return st.fixed_dictionaries({"kind": st.just(name), **common, **keys})
+
+    headers = st.sampled_from([[], ["x-tenant", "x-key"]])
+    optional = st.one_of(st.none(), endpoints)
+    own = {
+        "kind": st.just("http"),
+        "host": st.just("tf.example.internal"),
+        "addresses": st.one_of(st.just([]), addresses),
+        "port": st.integers(1, 65535),
+        "ca": st.just("/Common/own.crt"),
+        "path": st.sampled_from(["/", "/v1/", "/v1/x"]),
+        "identity_header": st.sampled_from([None, "x-caller"]),
+        "request_headers": headers,
+    }
+    return st.one_of(
+        kind(
+            "sagemaker",
+            endpoint=endpoints,
+            operation=st.sampled_from(["invocations", "response-stream", "async"]),
+            variant=optional,
+            client_headers=st.sampled_from([{}, {"target-model": ["a/b.tar.gz", "c*"], "session-id": ["*"]}]),
+            identity_header=st.sampled_from(["custom-attributes", "off"]),
+        ),
+        kind("sagemaker", endpoint=endpoints, format=st.just("openai"), chat=chat, component=optional),
+        kind("sagemaker-openai", endpoint=endpoints, chat=chat, component=optional, fips=st.booleans()),
+        kind(
+            "sagemaker-tensorflow",
+            endpoint=endpoints,
+            models=st.dictionaries(st.sampled_from(["a", "b.c-d_e"]), st.lists(st.integers(1, 99)), min_size=1),
+        ),
+        kind(
+            "api-gateway",
+            api=st.just("a1b2c3d4e5"),
+            path=st.sampled_from(["/prod/", "/prod/x"]),
+            address_by=st.sampled_from(["host", "header"]),
+            request_headers=headers,
+        ),
+        kind("bedrock", models=st.just(["anthropic.claude-v1:0", "amazon.titan"]), fips=st.booleans()),
+        kind("sagemaker-api", operations=st.just(["CreateTrainingJob"])),
+        kind("lambda", function=st.just("f"), qualifier=st.sampled_from([None, "live"])),
+        st.fixed_dictionaries(own),
+        st.just({"kind": "model-list"}),
     )

@@ -15,6 +15,7 @@ from bigip_sm.errors import SpecError
 from bigip_sm.spec import load
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.pem_file import PemFile
+from bigip_sm.spec.upstreams import Http
 
 BASE = (Path(__file__).parent / "cases" / "unused_is_fine.yaml").read_text("utf-8")
 
@@ -57,6 +58,29 @@ def certificate(spec: Spec) -> str:
     source = spec.listeners["public"].tls.certificate
     assert isinstance(source, PemFile)
     return source.text
+
+
+OWN = """
+  own:
+    kind: http
+    host: tf.example.internal
+    ca: {file: own.pem}
+    path: /
+routes:
+"""
+
+
+def test_the_ca_of_a_server_of_one_s_own_may_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(BASE.replace("\nroutes:\n", OWN))
+    with pytest.raises(SpecError) as raised:
+        load(path)
+    assert [problem.path for problem in raised.value.problems] == ["upstreams.own.ca.file"]
+    (tmp_path / "own.pem").write_bytes(b"explanation\n" + ONE)
+    own = load(path).upstreams["own"]
+    assert isinstance(own, Http)
+    assert isinstance(own.ca, PemFile)
+    assert own.ca.text.encode() == ONE
 
 
 def test_every_place_for_a_file_is_filled(tmp_path: Path) -> None:
