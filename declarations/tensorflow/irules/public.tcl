@@ -361,11 +361,11 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         set request "[HTTP::method]\n[string map $encoded $path]\n$query\n$headers\n$signed\n$payload_hash"
         set scope $date/$region/$service/aws4_request
         set signature [call bsm_signature $request $stamp $scope [lindex $fields 2]]
+        set credential "Credential=[lindex $fields 1]/$scope, SignedHeaders=$signed, Signature=$signature"
         HTTP::header insert X-Amz-Date $stamp X-Amz-Security-Token $token
         foreach {name value} $extra {
             HTTP::header insert $name $value
         }
-        set credential "Credential=[lindex $fields 1]/$scope, SignedHeaders=$signed, Signature=$signature"
         HTTP::header insert Authorization "AWS4-HMAC-SHA256 $credential"
     }
     pool $pool
