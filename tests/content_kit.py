@@ -103,7 +103,9 @@ routes:
     upstream: llama
     allow: ["staff:*"]
     approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
-    shape: {keep_headers: [x-amzn-invoked-production-variant]}
+    shape:
+      keep_headers: [x-amzn-invoked-production-variant]
+      headers: {referrer-policy: no-referrer, content-security-policy: "", cache-control: "private; x=[exit]:$y"}
   blocked:
     listener: public
     match: {path: /blocked, methods: [POST, GET]}

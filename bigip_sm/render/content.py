@@ -45,7 +45,7 @@ def _validation(spec: Spec, name: str) -> str:
 def shape_records(spec: Spec) -> Records:
     """What a route's answers may tell.
 
-    ``<route>`` -> ``1|<unwrap or pass>|<fields>|<headers kept>``; lists are separated by blanks.
+    ``<route>`` -> ``1|<unwrap or pass>|<fields>|<headers kept>[|<header>:<value>]...``; lists are separated by blanks.
     """
     return [
         {"key": name, "value": _shape(route.shape)}
@@ -55,4 +55,5 @@ def shape_records(spec: Spec) -> Records:
 
 
 def _shape(shape: Shape) -> str:
-    return f"{FORMAT}|{shape.errors}|{' '.join(shape.fields)}|{' '.join(shape.keep_headers)}"
+    headers = (f"{name}:{value}" for name, value in sorted(shape.headers.items()))
+    return "|".join([f"{FORMAT}", shape.errors, " ".join(shape.fields), " ".join(shape.keep_headers), *headers])

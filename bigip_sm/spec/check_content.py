@@ -13,6 +13,12 @@ from bigip_sm.spec.positions import quoted
 READ_BY_EVERY_ROUTE = ("host", "accept", "content-type", "content-length", "transfer-encoding")
 """Headers that the gateway has its own rules for."""
 
+OF_THE_MESSAGE = (
+    *("connection", "content-encoding", "content-length", "content-type", "keep-alive", "transfer-encoding"),
+    *("trailer", "upgrade", "x-gateway-reason", "x-request-id"),
+)
+"""Headers that say what an answer is: a fixed value would make it unreadable, or hide the gateway's own."""
+
 
 def check_validation(draft: Draft) -> Iterator[Problem]:
     """Lists with repetitions; rules about JSON on routes that take something else as well."""
@@ -26,6 +32,10 @@ def check_validation(draft: Draft) -> Iterator[Problem]:
         for where, header in draft.texts(*path, "headers"):
             if header in READ_BY_EVERY_ROUTE:
                 yield draft.problem(where, f"every request may have {header}", "list other headers; see content_types")
+        for header in draft.names("routes", route, "shape", "headers"):
+            if header in OF_THE_MESSAGE:
+                message = f"{header} follows from the answer and cannot be set"
+                yield draft.problem(("routes", route, "shape", "headers", header), message, "remove it")
         yield from _other_than_json(draft, route)
 
 

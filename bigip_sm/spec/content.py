@@ -27,6 +27,13 @@ MemberName = Annotated[
 ]
 
 
+HeaderValue = Annotated[
+    str,
+    Field(pattern=r"^[\x20-\x7b\x7d\x7e]*$", max_length=512),
+    Form("the value of a header", "at most 512 printable ASCII characters without |", "no-referrer"),
+]
+
+
 def is_json(content_type: str) -> bool:
     """Whether bodies of this content type are read as JSON."""
     return content_type == "application/json" or content_type.endswith("+json")
@@ -72,6 +79,12 @@ class Shape(Model):
         default="unwrap",
         description="unwrap: of an error of the endpoint only the model's own status and message go on, without "
         "account ids, ARNs and links to the console; pass: the whole of it",
+    )
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default={},
+        max_length=16,
+        description="Headers that answers of the model get, beside Cache-Control, X-Content-Type-Options and "
+        'Content-Security-Policy, or in their place; "" takes one out',
     )
     keep_headers: tuple[HeaderName, ...] = Field(
         default=(),

@@ -107,6 +107,10 @@ def test_heads_do_not_speak_of_aws(content: Content) -> None:
     assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     answer = content.post("/plain/chat", CHAT)
     assert [name for name in answer.headers if name.startswith("x-amz")] == ["x-amzn-invoked-production-variant"]
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "private; x=[exit]:$y"
+    assert "content-security-policy" not in answer.headers
+    assert answer.headers["x-content-type-options"] == "nosniff"
     answer = content.post("/open", {})
     assert "x-amzn-requestid" in answer.headers
 

@@ -87,7 +87,13 @@ VALIDATIONS = st.sampled_from(
         {"headers": ["x-a"], "levels": 1, "string": 9, "fields": ["$a.b-c"], "shape": "tensorflow"},
     ]
 )
-SHAPES = st.sampled_from([None, {}, {"errors": "pass", "fields": ["$a.b-c"], "keep_headers": ["x-amzn-requestid"]}])
+SHAPES = st.sampled_from(
+    [
+        None,
+        {},
+        {"errors": "pass", "fields": ["$a.b-c"], "keep_headers": ["x-amzn-requestid"], "headers": {"x-a": "a:b"}},
+    ]
+)
 
 
 @st.composite
