@@ -16,6 +16,7 @@ from bigip_sm.render.audit import audit_items, audit_records
 from bigip_sm.render.chat import chat_records
 from bigip_sm.render.checks import check
 from bigip_sm.render.content import shape_records, validation_records
+from bigip_sm.render.failover import failover_records
 from bigip_sm.render.guards import guard_records, phrase_records
 from bigip_sm.render.irule import render_irule
 from bigip_sm.render.limits import limit_records
@@ -30,6 +31,7 @@ from bigip_sm.render.records import (
 )
 from bigip_sm.render.requests import target_records
 from bigip_sm.render.result import DataGroupSpec, Rendered
+from bigip_sm.render.stages import stages_of
 from bigip_sm.render.targets import places_of
 from bigip_sm.render.templates import fill
 from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
@@ -207,6 +209,7 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
         ("phrases", phrase_records(spec), "phrases of prompt injection and their weights"),
         ("shape", shape_records(spec), "what the answers of a route may tell"),
         ("audit", audit_records(spec), "what a record says about its route"),
+        ("failover", failover_records(spec, _retried(spec)), "what may go to another region after an answer"),
         ("limits", limit_records(spec), "how much may be asked on which route"),
     ):
         if records:
@@ -218,6 +221,10 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
         elif isinstance(identity, ApiKeyIdentity):
             purpose = f"who holds which key of identity {name}"
             yield _data_group(spec, f"keys_{name}", "string", key_records(identity), purpose)
+
+
+def _retried(spec: Spec) -> set[str]:
+    return {route.upstream for name, route in spec.routes.items() if "retry" in stages_of(spec, name)}
 
 
 def _data_group(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bigip_sm.render.audit import VERSION as AUDIT_VERSION
 from bigip_sm.render.audit import failures
 from bigip_sm.render.callers import callers_of
+from bigip_sm.render.failover import FLOOR, WINDOW
 from bigip_sm.render.guards import guards_of
 from bigip_sm.render.reasons import REASONS
 from bigip_sm.render.requests import RULES, given_headers, rules_of
@@ -55,6 +56,8 @@ def render_irule(spec: Spec, listener: str) -> str:
         server_tls=sorted({place.tls for place in places}),
         other_hosts=any(place.hosts != DEFAULT_HOSTS for place in places),
         usual_hosts=DEFAULT_HOSTS,
+        failover_window=WINDOW,
+        failover_floor=FLOOR,
         failover=any(len(spec.upstreams[name].regions) > 1 for name in upstreams),
         rules=[rule for rule in RULES if rule in rules_of(spec, listener)],
         given=given_headers(spec, listener),

@@ -8,6 +8,7 @@ route.
 from __future__ import annotations
 
 from bigip_sm.render.chat import reframes, translates
+from bigip_sm.render.failover import may_retry
 from bigip_sm.render.guards import decides, inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
@@ -23,8 +24,9 @@ REQUEST = (
 FORWARD = ("acquire", "owe")
 """Optional stages right before a request is forwarded, after all that may refuse it for what it is."""
 
-CHOICE = ("circuit",)
-"""Optional parts of the choice of a region."""
+CHOICE = ("circuit", "retry")
+"""Optional parts of the choice of a region. ``retry``, where the request was collected: another region may have what
+one has not worked on."""
 
 BODY = ("measure", "json", "validate", "operation", "ask", "guard", "translate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
@@ -50,8 +52,14 @@ def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
     used = {stage for stage in OPTIONAL if _uses(spec, name, stage)}
     if used & JSON:
         used.add("json")
+    if may_retry(spec.upstreams[spec.routes[name].upstream]) and (_is_signed(spec, name) or used & set(BODY)):
+        used.add("retry")
     markers = [mark for mark, stages in (("body", BODY), ("answer", ANSWER)) if used & set(stages)]
     return (*markers, *(stage for stage in OPTIONAL if stage in used))
+
+
+def _is_signed(spec: Spec, name: str) -> bool:
+    return spec.upstreams[spec.routes[name].upstream].scheme == "sigv4"
 
 
 def _uses(spec: Spec, name: str, stage: str) -> bool:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from bigip_sm.aws.hosts import SERVICES
 from bigip_sm.spec.chat import ChatOptions
+from bigip_sm.spec.forms import Form
 from bigip_sm.spec.limits import Circuit
 from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.scalars import Address, DeviceObject, EndpointName, Hostname, Model, Name, Region, Seconds
@@ -41,6 +42,20 @@ ClientHeader = Literal[
     "invocation-timeout-seconds",
 ]
 """Headers of the SageMaker runtime that callers may be allowed to send, without ``X-Amzn-SageMaker-``."""
+
+
+class Failover(Model):
+    """When a request whose body the gateway has collected goes to another region after an answer of the first."""
+
+    retries: Literal[0, 1] = Field(default=1, description="How often a request may go to another region")
+    budget: Annotated[str, Field(pattern=r"^([1-9][0-9]?|100)%$"), Form("a share", "1% to 100%", "10%")] = Field(
+        default="10%",
+        description="Share of the upstream's requests in ten seconds that may; three always may",
+    )
+    billed: bool = Field(
+        default=False,
+        description="Also after failures of which it is not known that the model did no work: 500, 502, 503, 504, 530",
+    )
 
 
 class UpstreamRegion(Model):
@@ -86,6 +101,9 @@ class AwsUpstream(Server):
     role: Name = Field(description="Role, by its name under roles, that requests are signed with")
     regions: tuple[UpstreamRegion, ...] = Field(
         min_length=1, description="Regions in order of preference; the first available one is used"
+    )
+    failover: Failover = Field(
+        default_factory=Failover, description="When another region gets what one region has answered"
     )
     fips: bool = Field(default=False, description="Sign for, and verify, the service's FIPS host names")
 

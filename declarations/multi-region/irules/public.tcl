@@ -3,6 +3,7 @@
 # Purpose:     names the caller, decides, signs for AWS with the rotator's credentials, forwards.
 # Requires:    TMOS 15.1 or newer; client-ssl, http, OneConnect and server-ssl profiles.
 # Data groups: /worldwide/gateway/routes_public, /worldwide/gateway/access
+#              /worldwide/gateway/failover
 #              and, filled by the rotator:
 #              /bigip_sm/worldwide.models
 # CMP:         no globals and no static variables; runs on every TMM.
@@ -304,6 +305,74 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
     return $region
 }
 
+# Whether a request may go to another region after an answer of AWS: if that answer says that nothing was done, or the
+# upstream allows more, if there is another region, and within the upstream's budget of such requests.
+# @param status  status of the answer
+# @param type    value of X-Amzn-ErrorType, or empty
+# @param target  fields of the route's record
+# @param failed  region that answered
+proc bsm_may_retry {status type target failed} {
+    set kind ""
+    regexp -- {^[A-Za-z]{1,64}} $type kind
+    switch -exact -- "$status $kind" {
+        "400 ThrottlingException" - "429 ThrottlingException" - "429 ModelNotReadyException" - "503 ServiceUnavailable" -
+        "503 ServiceUnavailableException" {
+            set unbilled 1
+        }
+        default {
+            if {[lsearch -exact {500 502 503 504 530} $status] < 0} {
+                return 0
+            }
+            set unbilled 0
+        }
+    }
+    foreach {version route scheme service upstream role limit path regions} $target {
+        break
+    }
+    foreach {version percent billed} [split [class match -value -- $upstream equals /worldwide/gateway/failover] |] {
+        break
+    }
+    if {$version ne "1" || (!$unbilled && !$billed)} {
+        return 0
+    }
+    set others 0
+    foreach choice [split $regions ,] {
+        set candidate [lindex [split $choice =] 0]
+        if {$candidate ne $failed} {
+            incr others [active_members /worldwide/gateway/pool_${upstream}_[string map {- _} $candidate]]
+        }
+    }
+    if {!$others} {
+        return 0
+    }
+    set turn [expr {[clock seconds] / 10}]
+    set asked [table lookup -notouch -- "bigip-sm worldwide asked $upstream $turn"]
+    if {$asked eq ""} {
+        set asked 0
+    }
+    set key "bigip-sm worldwide again $upstream $turn"
+    table add -notouch -- $key 0 indefinite 20
+    return [expr {[table incr -notouch -- $key] * 100 <= $asked * $percent + 300}]
+}
+
+# The request as it would be sent, without what follows the region; counts it for the budget.
+# @param upstream  its name
+# @param nonce     what tells it from any request of a client
+# @param body      its body
+proc bsm_whole {upstream nonce body} {
+    set key "bigip-sm worldwide asked $upstream [expr {[clock seconds] / 10}]"
+    table add -notouch -- $key 0 indefinite 20
+    table incr -notouch -- $key
+    set head "[HTTP::method] [HTTP::uri] HTTP/1.1\r\nX-Gateway-Retry: $nonce\r\n"
+    set left {authorization x-amz-date x-amz-security-token content-length transfer-encoding connection}
+    foreach name [HTTP::header names] {
+        if {[lsearch -exact $left [string tolower $name]] < 0} {
+            append head "$name: [HTTP::header value $name]\r\n"
+        }
+    }
+    return "${head}Content-Length: [string length $body]\r\n\r\n$body"
+}
+
 # Fires for resumed sessions too, so that their identity is the one of the session's certificate.
 when CLIENTSSL_HANDSHAKE priority 500 {
     set bsm_certificate untrusted
@@ -326,6 +395,34 @@ when CLIENTSSL_HANDSHAKE priority 500 {
 }
 
 when HTTP_REQUEST priority 500 {
+    if {[info exists bsm_retrying] && $bsm_retrying && [HTTP::header value X-Gateway-Retry] eq $bsm_nonce} {
+        set bsm_retrying 0
+        set bsm_forwarded 0
+        set bsm_stage retry
+        if {[catch {
+            HTTP::header remove X-Gateway-Retry
+            set bsm_failed [lindex $bsm_region 0]
+            set bsm_other [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id keep-alive $bsm_failed]
+            if {[llength $bsm_other]} {
+                foreach {bsm_name bsm_value} [lindex $bsm_other 2] {
+                    HTTP::header replace $bsm_name $bsm_value
+                }
+                pool [lindex $bsm_other 1]
+                set bsm_region [lindex $bsm_other 0]
+                set bsm_forwarded 1
+            } elseif {![HTTP::has_responded]} {
+                call bsm_refuse no-region-available $bsm_id keep-alive
+            }
+        } bsm_error] == 1} {
+            log local0.err "bigip-sm worldwide/public: request $bsm_id failed in stage $bsm_stage"
+            if {![HTTP::has_responded]} {
+                call bsm_refuse internal-error $bsm_id $bsm_connection
+            }
+        }
+        return
+    }
+    set bsm_retrying 0
+    set bsm_whole ""
     set bsm_stage read
     set bsm_forwarded 0
     set bsm_connection close
@@ -448,6 +545,7 @@ when HTTP_REQUEST priority 500 {
         set bsm_route [lindex $bsm_target 1]
         set bsm_scheme [lindex $bsm_target 2]
         set bsm_limit [lindex $bsm_target 6]
+        set bsm_stages [split [lindex $bsm_target 9] ,]
 
         set bsm_stage authorize
         # A record without a subject stands for every subject of the identity.
@@ -509,6 +607,10 @@ when HTTP_REQUEST priority 500 {
             set bsm_region [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id keep-alive]
             if {$bsm_region ne ""} {
                 set bsm_forwarded 1
+            if {[lsearch -exact $bsm_stages retry] >= 0} {
+                set bsm_nonce [format %08x%08x [expr {int(rand() * 4294967295.0)}] [expr {int(rand() * 4294967295.0)}]]
+                set bsm_whole [call bsm_whole [lindex $bsm_target 4] $bsm_nonce ""]
+            }
             }
             return
         }
@@ -541,6 +643,10 @@ when HTTP_REQUEST_DATA priority 500 {
         set bsm_region [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id keep-alive]
         if {$bsm_region ne ""} {
             set bsm_forwarded 1
+            if {[lsearch -exact $bsm_stages retry] >= 0} {
+                set bsm_nonce [format %08x%08x [expr {int(rand() * 4294967295.0)}] [expr {int(rand() * 4294967295.0)}]]
+                set bsm_whole [call bsm_whole [lindex $bsm_target 4] $bsm_nonce [HTTP::payload]]
+            }
         }
     } bsm_error] == 1} {
         log local0.err "bigip-sm worldwide/public: request $bsm_id failed in stage $bsm_stage"
@@ -563,7 +669,8 @@ when LB_FAILED priority 500 {
     if {!$bsm_tried} {
         set bsm_tried 1
         if {[catch {
-            set bsm_other [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id close [lindex $bsm_region 0]]
+            set bsm_failed [lindex $bsm_region 0]
+            set bsm_other [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id close $bsm_failed]
             if {[llength $bsm_other]} {
                 LB::reselect pool [lindex $bsm_other 1]
                 set bsm_region [lindex $bsm_other 0]
@@ -596,6 +703,24 @@ when SERVER_CONNECTED priority 500 {
 }
 
 when HTTP_RESPONSE priority 500 {
+    if {$bsm_whole ne "" && !$bsm_tried} {
+        set bsm_retrying 0
+        if {[catch {
+            set bsm_type_of_error [HTTP::header value X-Amzn-ErrorType]
+            set bsm_retrying [call bsm_may_retry [HTTP::status] $bsm_type_of_error $bsm_target [lindex $bsm_region 0]]
+        } bsm_error] == 1} {
+            log local0.err "bigip-sm worldwide/public: request $bsm_id could not go to another region"
+        }
+        if {$bsm_retrying} {
+            set bsm_tried 1
+            set bsm_again $bsm_whole
+            set bsm_whole ""
+            HTTP::retry $bsm_again
+            set bsm_again ""
+            return
+        }
+    }
+    set bsm_whole ""
     if {[HTTP::status] == 403} {
         # AWS refuses the gateway, not the caller, and its text may quote the session token.
         set bsm_type [string range [HTTP::header value X-Amzn-ErrorType] 0 63]

@@ -574,7 +574,8 @@ when LB_FAILED priority 500 {
     if {!$bsm_tried} {
         set bsm_tried 1
         if {[catch {
-            set bsm_other [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id close [lindex $bsm_region 0]]
+            set bsm_failed [lindex $bsm_region 0]
+            set bsm_other [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id close $bsm_failed]
             if {[llength $bsm_other]} {
                 LB::reselect pool [lindex $bsm_other 1]
                 set bsm_region [lindex $bsm_other 0]
