@@ -121,3 +121,31 @@ def test_a_grant_of_one_request_is_not_that_of_the_next(gateway: Gateway) -> Non
     with gateway.client("dora") as client:
         for body, verdict in ((WHOLE, "200"), (STREAM, NOT_GRANTED), (WHOLE, "200")):
             assert client.request("/some", body).verdict == verdict
+
+
+ALONE = (
+    SPEC.partition("routes:\n")[0]
+    + """routes:
+  only:
+    listener: public
+    match: {path: /only}
+    upstream: chat
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+    limits: {LIMIT}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    "limit", ["concurrency: 1", "tokens: 100000/day", "requests: 9/day", "context_tokens: 99", "max_tokens: 9"]
+)
+def test_a_limit_works_without_any_other(tmp_path_factory: pytest.TempPathFactory, limit: str) -> None:
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "gateway.yaml").write_text(ALONE.replace("LIMIT", limit))
+    with running_gateway(folder / "gateway.yaml", folder) as made, made.client("alice") as client:
+        for body in (WHOLE, STREAM, WHOLE):
+            answer = client.request("/only", body)
+            assert answer.status == 200
+            assert b"internal-error" not in answer.body
+        assert not [line for line in made.lab.log_lines if "failed" in line or "TCL error" in line]
