@@ -118,6 +118,7 @@ def _listeners(spec: Spec, irules: dict[str, str]) -> Iterator[Item]:
                 owner=spec.owner,
                 address=str(listener.address),
                 port=listener.port,
+                redirect_http=listener.redirect_http,
                 tcp_client="tcp_client",
                 tcp_aws=f"tcp_aws_{name}",
                 http="http",

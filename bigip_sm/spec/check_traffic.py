@@ -13,6 +13,9 @@ from bigip_sm.spec.names import host_kind, pool_item, server_tls_item
 from bigip_sm.spec.positions import Path, dotted, quoted
 from bigip_sm.spec.upstreams import service_of
 
+HTTP, HTTPS = 80, 443
+"""Ports that URLs without a port stand for."""
+
 
 def check_listeners(draft: Draft) -> Iterator[Problem]:
     """Two listeners on one address and port, a host name twice in one listener."""
@@ -34,6 +37,24 @@ def check_listeners(draft: Draft) -> Iterator[Problem]:
             fix = "choose another address or port, or serve all host names on one listener"
             yield draft.problem(("listeners", name, "address"), message, fix)
         taken.setdefault((address, port), name)
+    yield from _check_redirects(draft, taken)
+
+
+def _check_redirects(draft: Draft, taken: dict[tuple[str, int], str]) -> Iterator[Problem]:
+    """AS3's redirect names no port, so that it leads to 443; and it needs port 80 of the address for itself."""
+    for (address, port), name in taken.items():
+        path = ("listeners", name, "redirect_http")
+        if draft.boolean(*path, default=False) is not True:
+            continue
+        if port != HTTPS:
+            message = f"callers would be sent to port {HTTPS}, but the listener has port {port}"
+            yield draft.problem(path, message, f"serve on port {HTTPS}, or remove redirect_http")
+        if (address, HTTP) in taken:
+            other = taken[address, HTTP]
+            message = (
+                f"{address} port {HTTP} is already that of listener {other} (line {draft.line('listeners', other)})"
+            )
+            yield draft.problem(path, message, "choose another port for that listener, or remove redirect_http")
 
 
 @dataclass(frozen=True)
