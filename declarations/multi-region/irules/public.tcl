@@ -3,6 +3,7 @@
 # Purpose:     names the caller, decides, signs for AWS with the rotator's credentials, forwards.
 # Requires:    TMOS 15.1 or newer; client-ssl, http, OneConnect and server-ssl profiles.
 # Data groups: /worldwide/gateway/routes_public, /worldwide/gateway/access
+#              /worldwide/gateway/limits
 #              /worldwide/gateway/failover
 #              and, filled by the rotator:
 #              /bigip_sm/worldwide.models
@@ -14,7 +15,9 @@
 # @param request_id  id of this request
 # @param connection  close where the body of the request may not have been read
 # @param allow       methods of the path, for 405 only
-proc bsm_refuse {reason request_id connection {allow ""}} {
+# @param retry       seconds until it is worth another try, or empty
+# @param limits      names and values of headers about a limit: none, two or three
+proc bsm_refuse {reason request_id connection {allow ""} {retry ""} {limits ""}} {
     switch -exact -- $reason {
         header-invalid {
             set status 400
@@ -88,6 +91,10 @@ proc bsm_refuse {reason request_id connection {allow ""}} {
             set status 503
             set message "no region of this model's endpoint is available"
         }
+        circuit-open {
+            set status 503
+            set message "the model has failed several times: try again later"
+        }
         credentials-missing {
             set status 503
             set message "the gateway has no AWS credentials for this route"
@@ -110,6 +117,23 @@ proc bsm_refuse {reason request_id connection {allow ""}} {
     set type application/json
     if {$allow ne ""} {
         HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Allow $allow
+        return
+    }
+    if {$retry ne ""} {
+        foreach {name1 value1 name2 value2 name3 value3} $limits {
+            break
+        }
+        switch -exact -- [llength $limits] {
+            6 {
+                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry $name1 $value1 $name2 $value2 $name3 $value3
+            }
+            4 {
+                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry $name1 $value1 $name2 $value2
+            }
+            default {
+                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry
+            }
+        }
         return
     }
     HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection
@@ -187,6 +211,32 @@ proc bsm_signature {request stamp scope key} {
     return $signature
 }
 
+# How long a region of an upstream is still skipped, seconds; 0 or less if it is not.
+proc bsm_circuit_open {upstream region} {
+    return [table lifetime -remaining -- "bigip-sm worldwide open $upstream $region"]
+}
+
+# Counts a failure of a region. As many as the circuit allows in a window, and all TMMs skip the region for a while;
+# then it is tried again, and the next failure in the same window opens the circuit at once.
+proc bsm_circuit_failed {upstream region} {
+    set fields [split [class match -value -- circuit/$upstream equals /worldwide/gateway/limits] |]
+    if {[lindex $fields 0] ne "1"} {
+        return
+    }
+    foreach {version failures window open} $fields {
+        break
+    }
+    set key "bigip-sm worldwide failures $upstream $region [expr {[clock seconds] / $window}]"
+    table add -notouch -- $key 0 indefinite $window
+    set count [table incr -notouch -- $key]
+    if {$count >= $failures} {
+        table set -notouch -- "bigip-sm worldwide open $upstream $region" 1 indefinite $open
+        if {$count == $failures} {
+            log local0.warning "bigip-sm worldwide/public: $region of upstream $upstream is skipped for $open s"
+        }
+    }
+}
+
 # Chooses the region, takes its credentials, signs and forwards. Refuses if it cannot.
 # @param target        fields of the route's record
 # @param principal     identity:subject
@@ -203,6 +253,8 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
 
     # Choice before signature: region, host and credentials follow the pool.
     set region ""
+    set skipped 0
+    set breaks [expr {[lsearch -exact [split [lindex $target 9] ,] circuit] >= 0}]
     foreach choice [split $regions ,] {
         set host [lindex [split $choice =] 1]
         set candidate [lindex [split $choice =] 0]
@@ -211,11 +263,22 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         }
         set pool /worldwide/gateway/pool_${upstream}_[string map {- _} $candidate]
         if {[active_members $pool] > 0} {
+            if {$breaks} {
+                set rest [call bsm_circuit_open $upstream $candidate]
+                if {$rest > 0} {
+                    set skipped $rest
+                    continue
+                }
+            }
             set region $candidate
             break
         }
     }
     if {$region eq "" && $failed ne ""} {
+        return ""
+    }
+    if {$region eq "" && $skipped} {
+        call bsm_refuse circuit-open $bsm_id $bsm_connection "" $skipped [list]
         return ""
     }
     if {$region eq ""} {
@@ -672,6 +735,11 @@ when LB_FAILED priority 500 {
             set bsm_failed [lindex $bsm_region 0]
             set bsm_other [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id close $bsm_failed]
             if {[llength $bsm_other]} {
+    if {[lsearch -exact $bsm_stages circuit] >= 0} {
+        if {[catch {call bsm_circuit_failed [lindex $bsm_target 4] [lindex $bsm_region 0]} bsm_error] == 1} {
+            log local0.err "bigip-sm worldwide/public: a failure for request $bsm_id could not be counted"
+        }
+    }
                 LB::reselect pool [lindex $bsm_other 1]
                 set bsm_region [lindex $bsm_other 0]
                 set bsm_replaced [lindex $bsm_other 2]
@@ -681,6 +749,11 @@ when LB_FAILED priority 500 {
         }
         if {[llength $bsm_replaced]} {
             return
+        }
+    }
+    if {[lsearch -exact $bsm_stages circuit] >= 0} {
+        if {[catch {call bsm_circuit_failed [lindex $bsm_target 4] [lindex $bsm_region 0]} bsm_error] == 1} {
+            log local0.err "bigip-sm worldwide/public: a failure for request $bsm_id could not be counted"
         }
     }
     if {[HTTP::has_responded]} {
@@ -713,6 +786,11 @@ when HTTP_RESPONSE priority 500 {
         }
         if {$bsm_retrying} {
             set bsm_tried 1
+    if {[lsearch -exact $bsm_stages circuit] >= 0} {
+        if {[catch {call bsm_circuit_failed [lindex $bsm_target 4] [lindex $bsm_region 0]} bsm_error] == 1} {
+            log local0.err "bigip-sm worldwide/public: a failure for request $bsm_id could not be counted"
+        }
+    }
             set bsm_again $bsm_whole
             set bsm_whole ""
             HTTP::retry $bsm_again
@@ -721,6 +799,14 @@ when HTTP_RESPONSE priority 500 {
         }
     }
     set bsm_whole ""
+    # SageMaker's own failures and those of a model that passes them on; 424 may be the caller's.
+    if {[lsearch -exact {500 502 503 504} [HTTP::status]] >= 0} {
+    if {[lsearch -exact $bsm_stages circuit] >= 0} {
+        if {[catch {call bsm_circuit_failed [lindex $bsm_target 4] [lindex $bsm_region 0]} bsm_error] == 1} {
+            log local0.err "bigip-sm worldwide/public: a failure for request $bsm_id could not be counted"
+        }
+    }
+    }
     if {[HTTP::status] == 403} {
         # AWS refuses the gateway, not the caller, and its text may quote the session token.
         set bsm_type [string range [HTTP::header value X-Amzn-ErrorType] 0 63]
