@@ -16,7 +16,10 @@ from bigip_sm.spec.upstreams import Http
 
 
 class OwnServers:
-    """A server for each upstream of kind http; it answers what it was asked. ``requests`` holds all that arrived."""
+    """A server for each upstream of kind http; it answers what it was asked. ``requests`` holds all that arrived.
+
+    A path that ends in /forbidden is answered 403.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -43,6 +46,8 @@ class OwnServers:
         """Answer with what arrived."""
         if request.path == "/ping":
             return Response(200)
+        if request.path.endswith("/forbidden"):
+            return Response(403, [("Content-Type", "application/json")], b'{"error": "not you"}')
         self.requests.append(request)
         names = {name.decode("latin-1").lower() for name, _ in request.headers}
         if any(name == "authorization" or name.startswith("x-amz") for name in names):

@@ -93,6 +93,11 @@ def _check_http(draft: Draft, name: str) -> Iterator[Problem]:
     if host is not None and is_aws_host(host):
         message = f"{quoted(host)} is a host of AWS, and requests of kind http are not signed"
         yield draft.problem(("upstreams", name, "host"), message, "use the kind of the service, such as sagemaker")
+    identity = draft.text("upstreams", name, "identity_header")
+    for path, header in draft.texts("upstreams", name, "request_headers"):
+        if header == identity:
+            message = f"{header} tells the server who is calling, so callers cannot send it"
+            yield draft.problem(path, message, "remove it here, or choose another identity_header")
     if draft.number("upstreams", name, "route_domain", default=0) and not draft.has("upstreams", name, "addresses"):
         message = "a route domain is that of addresses, and there are none"
         where = ("upstreams", name, "route_domain")

@@ -12,7 +12,7 @@ from bigip_sm.spec.scalars import reachable_path
 _HOP_BY_HOP = frozenset({"connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
 _OF_THE_BODY = frozenset({"accept", "accept-encoding", "content-encoding", "content-length", "content-type"})
 _OF_THE_CALLER = frozenset(
-    {"authorization", "cookie", "forwarded", "host", "proxy-authorization", "via", "x-request-id"}
+    {"authorization", "cookie", "forwarded", "host", "proxy-authorization", "via", "x-request-id", "x-apigw-api-id"}
 )
 _NOT_PASSED = _HOP_BY_HOP | _OF_THE_BODY | _OF_THE_CALLER
 """Headers that the gateway sets or removes itself, or that hold a credential."""

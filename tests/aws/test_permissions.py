@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from kinds_kit import CLAUDE, SPEC
 
+from bigip_sm.aws.pins import Target, targets_of
 from bigip_sm.aws.policy import permissions, session_policy
 from bigip_sm.errors import CredentialError
 from bigip_sm.spec import load
@@ -26,7 +27,8 @@ def test_actions_and_resources_are_those_of_the_upstreams(spec: Spec) -> None:
     sagemaker = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}"
     api = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:a1b2c3d4e5/prod"
     assert found["sagemaker:InvokeEndpointAsync"] == (f"{sagemaker}:endpoint/churn-v7",)
-    assert found["sagemaker:InvokeEndpointWithResponseStream"] == (f"{sagemaker}:endpoint/words-v1",)
+    streams = (f"{sagemaker}:endpoint/mistral-7b", f"{sagemaker}:endpoint/words-v1")
+    assert found["sagemaker:InvokeEndpointWithResponseStream"] == streams, "format openai streams if it is asked to"
     assert f"{sagemaker}:inference-component/llama-ic" in found["sagemaker:InvokeEndpoint"]
     assert f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:endpoint/tf-v2" in found["sagemaker:InvokeEndpoint"]
     assert found["sagemaker:CallWithBearerToken"] == ("*",)
@@ -34,6 +36,19 @@ def test_actions_and_resources_are_those_of_the_upstreams(spec: Spec) -> None:
     assert f"arn:aws:bedrock:us-west-2::foundation-model/{CLAUDE}" in found["bedrock:InvokeModelWithResponseStream"]
     assert found["lambda:InvokeFunction"] == (f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:score:live",)
     assert set(permissions(spec, "trainer")) == {"sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob"}
+
+
+def test_pins_are_those_of_endpoints_and_their_components(spec: Spec) -> None:
+    found = targets_of(spec)
+    assert Target("llama-v3", "us-east-1", "llama-ic") in found
+    assert {one.endpoint for one in found} == {
+        "churn-v7",
+        "llama-70b",
+        "llama-v3",
+        "mistral-7b",
+        "tf-v2",
+        "words-v1",
+    }
 
 
 def test_an_inference_profile_needs_its_models_too() -> None:

@@ -466,6 +466,15 @@ def test_a_server_of_one_s_own_by_curl(kinds: Gateway) -> None:
     assert told["body"] == "{}"
 
 
+def test_a_403_of_one_s_own_server_and_of_an_api_is_theirs(kinds: Gateway, web: requests.Session) -> None:
+    answer = web.get(f"{base_url(kinds)}/own/forbidden")
+    assert (answer.status_code, answer.json()) == (403, {"error": "not you"})
+    own = Response(403, [("Content-Type", "application/json")], b'{"message": "no such tenant"}')
+    kinds.lab.cloud.runtime.faults.append(Fault(answer=own))
+    answer = web.get(f"{base_url(kinds)}/scores/x")
+    assert (answer.status_code, answer.json()) == (403, {"message": "no such tenant"})
+
+
 def test_nothing_of_aws_goes_to_a_server_of_one_s_own(kinds: Gateway) -> None:
     before = len(kinds.seen())
     with kinds.client() as client:
