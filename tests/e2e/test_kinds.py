@@ -369,8 +369,22 @@ def test_what_bedrock_refuses(kinds: Gateway, path: str, verdict: str) -> None:
     ],
 )
 def test_errors_of_bedrock(kinds: Gateway, bedrock: Any, status: int, kind: str) -> None:
-    kinds.lab.cloud.runtime.faults.append(Fault(Refusal(status, kind, "no")))
-    assert refused(lambda: bedrock.converse(modelId=CLAUDE, messages=QUESTION)) == (status, kind)
+    faults = kinds.lab.cloud.runtime.faults
+    faults.extend([Fault(Refusal(status, kind, "no"))] * 2)  # one for each region
+    try:
+        assert refused(lambda: bedrock.converse(modelId=CLAUDE, messages=QUESTION)) == (status, kind)
+    finally:
+        faults.clear()
+
+
+def test_another_region_of_bedrock_is_signed_for(kinds: Gateway, bedrock: Any) -> None:
+    kinds.lab.cloud.runtime.faults.append(Fault(Refusal(429, "ThrottlingException", "no")))
+    assert bedrock.converse(modelId=CLAUDE, messages=QUESTION)["stopReason"] == "end_turn"
+    first, second = kinds.seen()[-2:]
+    assert first.verdict == "ThrottlingException"
+    assert header(second, "host") == second.sni == "bedrock-runtime-fips.us-west-2.amazonaws.com"
+    assert scope(arrived(kinds)).endswith("/us-west-2/bedrock/aws4_request")
+    assert second.target == first.target
 
 
 # SageMaker's own API
