@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway_kit import Gateway
     from limits_kit import Limited
     from scripted_device import ScriptedDevice
+    from versions_kit import Versions
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +100,18 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Content]:
     (folder / "gateway.yaml").write_text(SPEC)
     with running_gateway(folder / "gateway.yaml", folder) as gateway:
         yield Content(gateway.stage)
+
+
+@pytest.fixture(scope="session")
+def versions_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Versions]:
+    """A gateway with two versions of a model and a model in two regions."""
+    from gateway_kit import running_gateway
+    from versions_kit import SPEC, Versions
+
+    folder = tmp_path_factory.mktemp("versions")
+    (folder / "gateway.yaml").write_text(SPEC)
+    with running_gateway(folder / "gateway.yaml", folder) as gateway:
+        yield Versions(gateway.stage)
 
 
 @pytest.fixture(scope="session")

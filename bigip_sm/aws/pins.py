@@ -61,7 +61,7 @@ class Difference:
 
 def targets_of(spec: Spec) -> list[Target]:
     """Every deployment that the gateway's routes reach, sorted."""
-    used = [spec.upstreams[name] for name in {route.upstream for route in spec.routes.values()}]
+    used = [spec.upstreams[name] for name in {name for route in spec.routes.values() for name in route.all_upstreams}]
     return sorted(
         {
             Target(upstream.endpoint, region.name, component)

@@ -20,12 +20,17 @@ MAX_SESSION_POLICY = 2048
 
 def permissions(spec: Spec, role: str) -> dict[str, tuple[str, ...]]:
     """What the gateway needs ``role`` for: action -> resources, sorted; of a resource that is ``*`` nothing else."""
-    by_group = {one.upstream for one in spec.routes.values() if role in one.role_by_group.values()}
+    by_group = {
+        name for one in spec.routes.values() if role in one.role_by_group.values() for name in one.all_upstreams
+    }
     found: dict[str, set[str]] = {}
     for name, upstream in spec.upstreams.items():
         if upstream.role == role or name in by_group:
             methods = {
-                method for route in spec.routes.values() if route.upstream == name for method in route.match.methods
+                method
+                for route in spec.routes.values()
+                if name in route.all_upstreams
+                for method in route.match.methods
             }
             for action, resource in permissions_of(upstream, spec.roles[role].arn, sorted(methods)):
                 found.setdefault(action, set()).add(resource)

@@ -16,7 +16,8 @@ from bigip_sm.bigip.device import DataGroup, Device
 from bigip_sm.bigip.subject_key import choose_key, read_key, uses_key, write_key
 from bigip_sm.errors import DeviceError, ObjectNotFound, RequestRefused
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.names import PARTITION, audit_group, credential_group, jwks_group
+from bigip_sm.spec.names import PARTITION, audit_group, credential_group, jwks_group, weights_group
+from bigip_sm.spec.usage import initial_weights
 
 MINIMUM_TMOS = (15, 1)
 """Oldest TMOS version: AS3 supports none older since its release 3.50."""
@@ -71,10 +72,11 @@ def credential_groups(spec: Spec) -> tuple[str, ...]:
 
 
 def rotated_groups(spec: Spec) -> tuple[str, ...]:
-    """Full paths of every data group that the gateway needs outside AS3: of credentials, and of keys."""
+    """Full paths of every data group that the gateway needs outside AS3: of credentials, keys, weights."""
     tokens = any(identity.type == "jwt" for identity in spec.identities.values())
     groups = [*credential_groups(spec), *([jwks_group(spec.gateway)] if tokens else [])]
-    return (*groups, *([audit_group(spec.gateway)] if uses_key(spec) else []))
+    weights = [weights_group(spec.gateway)] if initial_weights(spec) else []
+    return (*groups, *([audit_group(spec.gateway)] if uses_key(spec) else []), *weights)
 
 
 def observe(device: Device, as3: As3Client, spec: Spec) -> Observed:

@@ -14,7 +14,7 @@ import click
 import bigip_sm
 from bigip_sm.console import run
 
-VERBS = ("validate", "lint", "render", "apply", "audit", "client", "iam", "pins", "schema", "lab", "demo")
+VERBS = ("validate", "lint", "render", "apply", "weights", "audit", "client", "iam", "pins", "schema", "lab", "demo")
 """Every verb, in the order in which a newcomer meets them."""
 
 

@@ -29,6 +29,7 @@ from bigip_sm.render.records import (
     network_records,
     route_records,
 )
+from bigip_sm.render.regions import region_records
 from bigip_sm.render.requests import target_records
 from bigip_sm.render.result import DataGroupSpec, Rendered
 from bigip_sm.render.stages import stages_of
@@ -36,8 +37,9 @@ from bigip_sm.render.targets import places_of
 from bigip_sm.render.templates import fill
 from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
 from bigip_sm.spec.model import Listener, Route, Spec
-from bigip_sm.spec.names import APPLICATION, audit_group, credential_group, jwks_group, object_path
+from bigip_sm.spec.names import APPLICATION, audit_group, credential_group, jwks_group, object_path, weights_group
 from bigip_sm.spec.pem_file import PemFile
+from bigip_sm.spec.usage import initial_weights
 
 SCHEMA_VERSION = "3.49.0"
 """By AS3's changelog: ``sustain`` in HTTP_Profile came with 3.49.0, enforceRFCCompliance with 3.40, sslEnabled and
@@ -59,6 +61,11 @@ CREDENTIAL_FORMAT = (
 AUDIT_FORMAT = "subject-key -> 1|<key, 64 hex>"
 
 JWKS_FORMAT = "<identity>/<base64url of the key id> -> 1|RS256|<not after, epoch seconds>|<public key, DER in base64>"
+
+WEIGHTS_FORMAT = (
+    "<route>, upstream/<upstream> -> 1|<upstream or region>=<percent>,...; "
+    "before/<the same> -> what was in force before"
+)
 
 HEADERS = 32 * 1024
 """Bytes that a request's head may have (AS3's default)."""
@@ -92,11 +99,11 @@ def _routes(spec: Spec, listener: str) -> dict[str, Route]:
 
 
 def _upstreams(routes: Iterable[Route]) -> set[str]:
-    return {route.upstream for route in routes}
+    return {name for route in routes for name in route.all_upstreams}
 
 
 def _longest_timeout(spec: Spec, routes: Iterable[Route]) -> int:
-    return max((spec.upstreams[route.upstream].timeout for route in routes), default=0)
+    return max((spec.upstreams[name].timeout for name in _upstreams(routes)), default=0)
 
 
 def _shared(spec: Spec) -> Iterator[Item]:
@@ -212,6 +219,7 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
         ("audit", audit_records(spec), "what a record says about its route"),
         ("failover", failover_records(spec, _retried(spec)), "what may go to another region after an answer"),
         ("limits", limit_records(spec), "how much may be asked on which route"),
+        ("regions", region_records(spec), "which of several upstreams and regions a request goes to"),
     ):
         if records:
             yield _data_group(spec, item, "string", records, purpose)
@@ -246,6 +254,9 @@ def _rotated_groups(spec: Spec) -> Iterator[DataGroupSpec]:
     if spec.audit is not None and spec.audit.subject == "hmac":
         purpose = "key of the pseudonyms in audit records"
         yield DataGroupSpec(audit_group(spec.gateway), "string", "apply", purpose, format=AUDIT_FORMAT)
+    if initial_weights(spec):
+        purpose = "weights that are in force in place of those in gateway.yaml"
+        yield DataGroupSpec(weights_group(spec.gateway), "string", "weights", purpose, format=WEIGHTS_FORMAT)
     for role in sorted(spec.roles):
         purpose = f"signing keys and bearer tokens of role {role}"
         path = credential_group(spec.gateway, role)

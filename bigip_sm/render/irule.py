@@ -15,11 +15,20 @@ from bigip_sm.render.callers import callers_of
 from bigip_sm.render.failover import FLOOR, WINDOW
 from bigip_sm.render.guards import guards_of
 from bigip_sm.render.reasons import REASONS
+from bigip_sm.render.regions import VERSION_HEADER
 from bigip_sm.render.requests import RULES, given_headers, rules_of
-from bigip_sm.render.stages import ANSWER, BODY, FORWARD, OPTIONAL, REQUEST, RESPONSE, stages_of
+from bigip_sm.render.stages import ANSWER, BODY, CHOOSE, FORWARD, OPTIONAL, REQUEST, RESPONSE, stages_of
 from bigip_sm.render.targets import DEFAULT_HOSTS, places_of
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.names import GROUP_PATTERN, SUBJECT_PATTERN, audit_group, credential_group, jwks_group, object_path
+from bigip_sm.spec.names import (
+    GROUP_PATTERN,
+    SUBJECT_PATTERN,
+    audit_group,
+    credential_group,
+    jwks_group,
+    object_path,
+    weights_group,
+)
 from bigip_sm.spec.usage import roles_of
 
 if TYPE_CHECKING:
@@ -43,7 +52,7 @@ def render_irule(spec: Spec, listener: str) -> str:
     names = [name for name, route in spec.routes.items() if route.listener == listener]
     routes = [spec.routes[name] for name in names]
     uses = frozenset(stage for name in names for stage in stages_of(spec, name))
-    upstreams = {route.upstream for route in routes}
+    upstreams = {name for route in routes for name in route.all_upstreams}
     places = places_of(spec, upstreams)
     callers = callers_of(spec, listener)
     return _template().render(
@@ -65,6 +74,7 @@ def render_irule(spec: Spec, listener: str) -> str:
         uses=uses,
         request_stages=[stage for stage in REQUEST if stage not in OPTIONAL or stage in uses],
         body_stages=[stage for stage in BODY if stage in uses],
+        choose_stages=[stage for stage in CHOOSE if stage in uses],
         forward_stages=[stage for stage in FORWARD if stage in uses],
         response_stages=[stage for stage in RESPONSE if stage in uses],
         answer_stages=[stage for stage in ANSWER if stage in uses],
@@ -89,6 +99,8 @@ def render_irule(spec: Spec, listener: str) -> str:
         group=lambda item: object_path(spec.gateway, item),
         credential_group=lambda role: credential_group(spec.gateway, role),
         jwks_group=jwks_group(spec.gateway),
+        weights_group=weights_group(spec.gateway),
+        version_header=VERSION_HEADER if VERSION_HEADER in given_headers(spec, listener) else "",
     )
 
 

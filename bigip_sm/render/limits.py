@@ -27,7 +27,7 @@ def limit_records(spec: Spec) -> list[dict[str, str]]:
         for name, route in spec.routes.items()
         if has_quota(spec, route)
     }
-    for name in {route.upstream for route in spec.routes.values()}:
+    for name in {one for route in spec.routes.values() for one in route.all_upstreams}:
         if circuit := spec.upstreams[name].circuit:
             records[f"circuit/{name}"] = f"{FORMAT}|{circuit.failures}|{circuit.window}|{circuit.open}"
     return [{"key": key, "value": value} for key, value in sorted(records.items())]
@@ -65,7 +65,7 @@ def _fields(spec: Spec, route: Route) -> Iterator[str]:
 
 def longest_answer(spec: Spec, route: Route) -> int:
     """Seconds after which a request that nobody has seen end is not counted any more."""
-    timeout = spec.upstreams[route.upstream].timeout
+    timeout = max(spec.upstreams[one].timeout for one in route.all_upstreams)
     return max(timeout, STREAM_SECONDS) if speaks_openai(spec, route) else timeout
 
 

@@ -496,6 +496,16 @@ _REASONS = (
         "circuit",
     ),
     Reason(
+        "version-not-allowed",
+        403,
+        "this caller may not choose this version of the model",
+        "The request has the header X-Gateway-Version, and the caller is not in the route's `version_header`, or the "
+        "route has no upstream of that name.",
+        "caller",
+        "Leave the header out; testers are listed in gateway.yaml.",
+        "canary",
+    ),
+    Reason(
         "credentials-missing",
         503,
         "the gateway has no AWS credentials for this route",

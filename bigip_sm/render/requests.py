@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bigip_sm.render.regions import VERSION_HEADER
 from bigip_sm.spec.model import Route, Spec
 from bigip_sm.spec.upstreams import (
     ApiGateway,
@@ -93,6 +94,8 @@ def given_headers(spec: Spec, listener: str) -> tuple[str, ...]:
         if route.listener == listener and request is not None:
             found.update(header for header, _ in request.client)
             found.update({"x-amz-target"} if request.rule == "action" else ())
+        if route.listener == listener and route.version_header:
+            found.add(VERSION_HEADER)
     return tuple(sorted(found))
 
 

@@ -13,14 +13,15 @@ class DataGroupSpec:
     """One data group that the iRules read.
 
     ``path`` is its full path on the BIG-IP and ``type`` what its keys are. The groups of owner ``as3`` are in the
-    declaration, and ``keys`` lists their records in the order of the declaration; those of owner ``rotator`` must exist
+    declaration, and ``keys`` lists their records in the order of the declaration; the others
+    (written by the rotator and by ``bigip-sm weights``) must exist
     before the declaration is posted, because TMOS refuses an iRule that names a missing data group, and ``format`` says
     what their records look like.
     """
 
     path: str
     type: Literal["string", "ip"]
-    owner: Literal["as3", "rotator", "apply"]
+    owner: Literal["as3", "rotator", "apply", "weights"]
     purpose: str
     records: int = 0
     keys: tuple[str, ...] = ()

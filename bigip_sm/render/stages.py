@@ -13,13 +13,16 @@ from bigip_sm.render.guards import decides, inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
 from bigip_sm.render.requests import request_of
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.usage import checks_content, checks_json, context_tokens, speaks_openai, tells_streams
+from bigip_sm.spec.usage import checks_content, checks_json, context_tokens, is_weighted, speaks_openai, tells_streams
 
 REQUEST = (
     *("settle", "read", "strip", "authenticate", "route", "authorize"),
     *("limit", "content", "target", "quota", "collect"),
 )
 """Stages of HTTP_REQUEST, in order. ``settle``, ``content``, ``target`` and ``quota`` are optional."""
+
+CHOOSE = ("canary", "weighted")
+"""Optional stages before those of ``FORWARD``: which of several upstreams, in which order its regions are tried."""
 
 FORWARD = ("acquire", "owe")
 """Optional stages right before a request is forwarded, after all that may refuse it for what it is."""
@@ -41,7 +44,7 @@ RESPONSE = ("limit_headers", "clean")
 ANSWER = ("reframe", "guard_response", "usage", "shape")
 """Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share."""
 
-OPTIONAL = ("settle", "content", "target", "quota", *BODY, *FORWARD, *CHOICE, *RESPONSE, *ANSWER)
+OPTIONAL = ("settle", "content", "target", "quota", *BODY, *CHOOSE, *FORWARD, *CHOICE, *RESPONSE, *ANSWER)
 
 
 def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
@@ -97,7 +100,11 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
         case "usage":
             return has_count(route, "tokens") or (has_slots(spec, route) and speaks_openai(spec, route))
         case "circuit":
-            return spec.upstreams[route.upstream].circuit is not None
+            return any(spec.upstreams[one].circuit is not None for one in route.all_upstreams)
+        case "canary":
+            return bool(route.upstreams)
+        case "weighted":
+            return any(is_weighted(spec.upstreams[one]) for one in route.all_upstreams)
         case "translate":
             return translates(spec.upstreams[route.upstream])
         case "reframe":

@@ -17,6 +17,7 @@ from bigip_sm.spec.check_identities import check_identities
 from bigip_sm.spec.check_limits import check_limits
 from bigip_sm.spec.check_operations import check_operations
 from bigip_sm.spec.check_places import check_places
+from bigip_sm.spec.check_regions import check_versions, check_weights
 from bigip_sm.spec.check_sources import check_rotation, check_sources
 from bigip_sm.spec.check_traffic import check_derived_names, check_listeners, check_networks, check_routes
 from bigip_sm.spec.check_upstreams import check_routes_of_kinds, check_upstreams
@@ -43,6 +44,8 @@ def check(draft: Draft) -> list[Problem]:
         check_operations,
         check_guards,
         check_regions,
+        check_versions,
+        check_weights,
         check_upstreams,
         check_routes_of_kinds,
         check_places,

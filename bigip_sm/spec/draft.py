@@ -48,6 +48,11 @@ class Draft:
         """Return whether anything is written at ``path``."""
         return self._document.find(path) is not None
 
+    def written(self, *path: str | int) -> object:
+        """Return what is written at ``path``, None if nothing is."""
+        node = self._document.find(path)
+        return None if node is None else node.value
+
     def number(self, *path: str | int, default: int) -> int | None:
         """Return the whole number at ``path``, ``default`` if nothing is written, None if something else is."""
         node = self._document.find(path)

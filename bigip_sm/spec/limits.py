@@ -88,14 +88,14 @@ def counts(limits: Limits) -> tuple[Count, ...]:
 
 def _counts(quota: Quota) -> Iterator[Count]:
     if quota.requests is not None:
-        yield Count("requests", *_parsed(quota.requests), quota.per, quota.shadow)
+        yield Count("requests", *parsed(quota.requests), quota.per, quota.shadow)
     if quota.tokens is not None:
-        yield Count("tokens", *_parsed(quota.tokens), quota.per, quota.shadow)
+        yield Count("tokens", *parsed(quota.tokens), quota.per, quota.shadow)
     if quota.concurrency is not None:
         yield Count("concurrency", quota.concurrency, 0, quota.per, quota.shadow)
 
 
-def _parsed(rate: str) -> tuple[int, int]:
+def parsed(rate: str) -> tuple[int, int]:
     """Amount, and seconds of the window."""
     amount, _, unit = rate.partition("/")
     return int(amount), WINDOWS[unit]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bigip_sm.spec.audit import Audit, Tags
 from bigip_sm.spec.content import ModelName, Shape, Validation
@@ -19,6 +19,7 @@ from bigip_sm.spec.limits import Limits
 from bigip_sm.spec.names import PATH_PATTERN
 from bigip_sm.spec.operations import Operation
 from bigip_sm.spec.pem_file import PemFile
+from bigip_sm.spec.regions import WeightedUpstream
 from bigip_sm.spec.scalars import (
     Address,
     DeviceObject,
@@ -122,7 +123,18 @@ class Route(Model):
 
     listener: Name = Field(description="Listener, by its name under listeners")
     match: Match = Field(description="Which requests the route takes")
-    upstream: Name = Field(description="Upstream, by its name under upstreams")
+    # Filled in from ``upstreams`` where these are given: the first of them stands for all, since they are of one kind.
+    upstream: Name = Field(default="", description="Upstream, by its name under upstreams; or else upstreams")
+    upstreams: tuple[WeightedUpstream, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Several versions of one model, in place of upstream; a caller always gets the same one",
+    )
+    version_header: tuple[Principals, ...] = Field(
+        default=(),
+        max_length=32,
+        description="identity:subject of testers, who may choose one of upstreams with the header X-Gateway-Version",
+    )
     allow: tuple[Principals, ...] = Field(
         min_length=1,
         description="Who may use it: identity:subject, identity:* for every subject of that identity, "
@@ -158,6 +170,18 @@ class Route(Model):
         default=None,
         description="What answers may tell their caller; {} for the defaults; default: they go on as they are",
     )
+
+    @model_validator(mode="after")
+    def _first_upstream(self) -> Route:
+        """Let the first of ``upstreams`` be ``upstream``; that exactly one is written is checked on the file."""
+        if self.upstreams and not self.upstream:
+            object.__setattr__(self, "upstream", self.upstreams[0].name)  # the model is frozen, but not made yet
+        return self
+
+    @property
+    def all_upstreams(self) -> tuple[str, ...]:
+        """Every upstream that a request may go to, by name."""
+        return tuple(one.name for one in self.upstreams) or (self.upstream,)
 
 
 class Spec(Model):

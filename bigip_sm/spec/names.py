@@ -41,6 +41,11 @@ def audit_group(gateway: str) -> str:
     return f"/{PARTITION}/{gateway}.audit"
 
 
+def weights_group(gateway: str) -> str:
+    """Full path of the data group with the weights that are in force in place of those in gateway.yaml."""
+    return f"/{PARTITION}/{gateway}.weights"
+
+
 def pool_item(upstream: str, region: str) -> str:
     """Name of the AS3 pool for one upstream in one region, e.g. ``pool_llama_us_east_1``."""
     return f"pool_{upstream}_{region.replace('-', '_')}"

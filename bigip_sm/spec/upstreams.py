@@ -59,7 +59,7 @@ class Failover(Model):
 
 
 class UpstreamRegion(Model):
-    """One region of an upstream; the first one whose pool has an available member is used."""
+    """One region of an upstream; one whose pool has an available member is used."""
 
     name: Region = Field(description="AWS region of the endpoint; requests are signed for it")
     vpc_endpoint: Hostname | None = Field(
@@ -71,6 +71,9 @@ class UpstreamRegion(Model):
     )
     route_domain: Annotated[int, Field(ge=0, le=65534)] = Field(
         default=0, description="Route domain of the BIG-IP that the addresses are in"
+    )
+    weight: int | None = Field(
+        default=None, ge=0, le=100, description="With policy weighted: requests that it gets, percent; they sum to 100"
     )
 
 
@@ -99,8 +102,10 @@ class AwsUpstream(Server):
     service: ClassVar[str] = "runtime"  # key of aws.hosts.SERVICES
 
     role: Name = Field(description="Role, by its name under roles, that requests are signed with")
-    regions: tuple[UpstreamRegion, ...] = Field(
-        min_length=1, description="Regions in order of preference; the first available one is used"
+    regions: tuple[UpstreamRegion, ...] = Field(min_length=1, description="Regions in order of preference")
+    policy: Literal["first", "weighted"] = Field(
+        default="first",
+        description="first: the first available region is used; weighted: requests are spread over the available ones",
     )
     failover: Failover = Field(
         default_factory=Failover, description="When another region gets what one region has answered"

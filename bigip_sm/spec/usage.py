@@ -11,7 +11,7 @@ from bigip_sm.spec.chat import ChatOptions
 from bigip_sm.spec.content import Validation, is_json
 from bigip_sm.spec.model import Route, Spec
 from bigip_sm.spec.operations import Operation, operations_of
-from bigip_sm.spec.upstreams import Upstream
+from bigip_sm.spec.upstreams import AwsUpstream, Upstream
 
 
 class Scope(NamedTuple):
@@ -29,7 +29,9 @@ def roles_of(spec: Spec, route: Route) -> tuple[str, ...]:
 
 def upstreams_of(spec: Spec, role: str) -> tuple[Upstream, ...]:
     """Every upstream that ``role`` is used for, in the order of the spec."""
-    by_group = {route.upstream for route in spec.routes.values() if role in route.role_by_group.values()}
+    by_group = {
+        name for route in spec.routes.values() if role in route.role_by_group.values() for name in route.all_upstreams
+    }
     return tuple(upstream for name, upstream in spec.upstreams.items() if upstream.role == role or name in by_group)
 
 
@@ -59,6 +61,27 @@ def bearer_regions_of(spec: Spec, role: str) -> tuple[str, ...]:
             }
         )
     )
+
+
+def initial_weights(spec: Spec) -> dict[str, dict[str, int]]:
+    """The weights that gateway.yaml gives, by their key in the group of weights, in the order of the file.
+
+    ``<route>`` -> upstream -> percent, and ``upstream/<upstream>`` -> region -> percent.
+    """
+    found = {
+        name: {one.name: one.weight for one in route.upstreams}
+        for name, route in spec.routes.items()
+        if route.upstreams
+    }
+    for name, upstream in spec.upstreams.items():
+        if is_weighted(upstream):
+            found[f"upstream/{name}"] = {region.name: region.weight or 0 for region in upstream.regions}
+    return found
+
+
+def is_weighted(upstream: Upstream) -> bool:
+    """Whether the requests of an upstream are spread over its regions."""
+    return isinstance(upstream, AwsUpstream) and upstream.policy == "weighted"
 
 
 def checks_content(route: Route) -> bool:
