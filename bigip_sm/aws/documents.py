@@ -60,13 +60,15 @@ def documents(spec: Spec, *, rotator: str | None = None, kms_key: str | None = N
 def signers_of(spec: Spec, upstream: str) -> tuple[str, ...]:
     """Every role that requests to an upstream are signed with, sorted; none if nothing is signed."""
     own = spec.upstreams[upstream].role
-    by_group = {role for one in spec.routes.values() if one.upstream == upstream for role in one.role_by_group.values()}
+    by_group = {
+        role for one in spec.routes.values() if upstream in one.all_upstreams for role in one.role_by_group.values()
+    }
     return tuple(sorted(by_group | ({own} if own is not None else set())))
 
 
 def methods_of(spec: Spec, upstream: str) -> tuple[str, ...]:
     """The methods of an upstream's routes, sorted."""
-    routes = [route for route in spec.routes.values() if route.upstream == upstream]
+    routes = [route for route in spec.routes.values() if upstream in route.all_upstreams]
     return tuple(sorted({method for route in routes for method in route.match.methods}))
 
 

@@ -37,7 +37,7 @@ def flows(spec: Spec) -> list[Flow]:
 
 def _upstreams(spec: Spec) -> Iterator[Flow]:
     named = False
-    for name in sorted({route.upstream for route in spec.routes.values()}):
+    for name in sorted({one for route in spec.routes.values() for one in route.all_upstreams}):
         upstream = spec.upstreams[name]
         if isinstance(upstream, Http):
             for destination in map(str, upstream.addresses or (upstream.host,)):

@@ -16,7 +16,7 @@ from bigip_sm.render.audit import audit_items, audit_records
 from bigip_sm.render.chat import chat_records
 from bigip_sm.render.checks import check
 from bigip_sm.render.content import shape_records, validation_records
-from bigip_sm.render.failover import failover_records
+from bigip_sm.render.failover import failover_records, may_retry
 from bigip_sm.render.guards import guard_records, phrase_records
 from bigip_sm.render.irule import render_irule
 from bigip_sm.render.limits import limit_records
@@ -233,7 +233,13 @@ def _data_groups(spec: Spec) -> Iterator[tuple[Item, DataGroupSpec]]:
 
 
 def _retried(spec: Spec) -> set[str]:
-    return {route.upstream for name, route in spec.routes.items() if "retry" in stages_of(spec, name)}
+    return {
+        upstream
+        for name, route in spec.routes.items()
+        if "retry" in stages_of(spec, name)
+        for upstream in route.all_upstreams
+        if may_retry(spec.upstreams[upstream])
+    }
 
 
 def _data_group(

@@ -55,7 +55,9 @@ def stages_of(spec: Spec, name: str) -> tuple[str, ...]:
     used = {stage for stage in OPTIONAL if _uses(spec, name, stage)}
     if used & JSON:
         used.add("json")
-    if may_retry(spec.upstreams[spec.routes[name].upstream]) and (_is_signed(spec, name) or used & set(BODY)):
+    if any(may_retry(spec.upstreams[one]) for one in spec.routes[name].all_upstreams) and (
+        _is_signed(spec, name) or used & set(BODY)
+    ):
         used.add("retry")
     markers = [mark for mark, stages in (("body", BODY), ("answer", ANSWER)) if used & set(stages)]
     return (*markers, *(stage for stage in OPTIONAL if stage in used))
