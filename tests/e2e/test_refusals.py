@@ -177,6 +177,7 @@ def test_every_reason_is_made_to_happen() -> None:
         "quota",
         "acquire",
         "circuit",
+        "canary",
         "operation",
         "owe",
         "measure",
