@@ -6,9 +6,12 @@ import socket
 from typing import Any
 
 import boto3
+import botocore.exceptions
 import pytest
 from botocore.config import Config
 from gateway_kit import HOSTNAME, Gateway
+
+from bigip_sm.lab.aws.runtime import ACCEPTED, SeenRequest
 
 CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 ENDPOINT = "vpce-0a1b2c3d4e5f60718-abcdefgh"
@@ -218,3 +221,31 @@ def sdk(gateway: Gateway, service: str, **settings: Any) -> Any:
             **settings,
         ),
     )
+
+
+def arrived(gateway: Gateway) -> SeenRequest:
+    """The last request at AWS, which accepted it: signature, scope, host and all."""
+    seen = gateway.seen()[-1]
+    assert seen.verdict == ACCEPTED
+    return seen
+
+
+def header(seen: SeenRequest, name: str) -> str:
+    """The value of a header that is there once at most."""
+    values = seen.values(name)
+    assert len(values) <= 1
+    return values[0].decode() if values else ""
+
+
+def scope(seen: SeenRequest) -> str:
+    """The credential scope that a request is signed for."""
+    return header(seen, "authorization").partition("Credential=")[2].partition(",")[0].partition("/")[2]
+
+
+def refused(call: Any) -> tuple[int, str]:
+    """Status and reason of the gateway, or else code of the service, with which boto3 raises."""
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call()
+    response = caught.value.response
+    answer: dict[str, str] = response["ResponseMetadata"]["HTTPHeaders"]
+    return response["ResponseMetadata"]["HTTPStatusCode"], answer.get("x-gateway-reason") or response["Error"]["Code"]

@@ -14,7 +14,8 @@ from gateway_kit import Gateway
 from kinds_kit import base_url, resolve_here
 
 from bigip_sm.lab.aws.endpoints import StreamFailure
-from bigip_sm.lab.aws.runtime import ACCEPTED, Fault, SeenRequest, model_error
+from bigip_sm.lab.aws.refusal import Refusal
+from bigip_sm.lab.aws.runtime import ACCEPTED, Fault, SeenRequest, model_error, throttled, unavailable
 from bigip_sm.lab.http import Response
 
 
@@ -47,6 +48,30 @@ def openai_client(kinds: Gateway) -> Iterator[Any]:
 
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 SAID = "This answer comes from the lab, one token at a time."
+
+
+@pytest.mark.parametrize("path", ["/llama/v1", "/v1"])
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        (throttled(), openai.BadRequestError, "throttling"),
+        (unavailable(), openai.InternalServerError, "service_unavailable"),
+        (Fault(Refusal(429, "ModelNotReadyException", "no")), openai.RateLimitError, "model_not_ready"),
+        (Fault(Refusal(400, "ValidationError", "no capacity")), openai.BadRequestError, "validation_error"),
+        (Fault(Refusal(403, "AccessDeniedException", "arn:aws:x")), openai.InternalServerError, "aws-refused"),
+        (model_error(422, "too long"), openai.UnprocessableEntityError, "model_error"),
+    ],
+    ids=["throttled", "unavailable", "not ready", "validation", "denied", "model"],
+)
+def test_errors_of_the_openai_path(
+    kinds: Gateway, openai_client: Any, path: str, fault: Fault, error: type[openai.APIStatusError], code: str
+) -> None:
+    kinds.lab.cloud.runtime.faults.append(fault)
+    model = "jumpstart-llama-3-3-70b" if path == "/llama/v1" else ""
+    with pytest.raises(error) as caught:
+        openai_client(path).chat.completions.create(model=model, messages=HELLO)
+    assert caught.value.code == code
+    assert "arn:aws" not in str(caught.value)
 
 
 def test_an_alias_becomes_the_served_model_and_defaults_are_added(kinds: Gateway, openai_client: Any) -> None:
