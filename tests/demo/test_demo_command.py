@@ -57,3 +57,17 @@ def test_a_step_that_fails_is_shown_and_ends_with_1(kind: str, tmp_path: Path) -
     else:
         assert "expected: 503 credentials-missing" in done.stdout
         assert "seen:     403 not-allowed" in done.stdout
+
+
+def test_the_enterprise_example_walks_through_everything(tmp_path: Path) -> None:
+    """In any folder, since the example is named."""
+    done = demo(str(ROOT / "declarations" / "enterprise"), "--output", "json", folder=tmp_path)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, [
+        check for step in report["steps"] for check in step["checks"] if not check["verified"]
+    ]
+    assert report["verified"] is True
+    assert len(report["steps"]) == 9
+    claims = {check["claim"]: check["seen"] for step in report["steps"] for check in step["checks"]}
+    assert claims["the sixth request of a minute"] == "429 too-many-requests"
+    assert claims["a prompt that wants its instructions forgotten"] == "403 guard-prompt-injection"
