@@ -184,6 +184,7 @@ SPEC += route("training", "/", "training", more="\n    operations: [train]")
 SPEC += route("tensor", "/v1/models/*", "tensor", methods="POST, GET")
 SPEC += route("scores", "/scores/*", "scores", methods="GET, POST, DELETE")
 SPEC += route("by_header", "/by-header/*", "scores_by_header", methods="GET")
+SPEC += route("shaped", "/shaped", "stream", more="\n    shape: {fields: [endpoint]}")
 SPEC += route("models", "/openai/v1/models", "models", methods="GET").replace("staff:alice", "'staff:*'")
 SPEC += route("own", "/own/*", "own", methods="GET, POST")
 

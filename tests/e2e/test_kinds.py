@@ -110,6 +110,12 @@ def test_a_stream_that_breaks_is_a_modelled_error(kinds: Gateway, runtime: Any) 
     answer["Body"].close()
 
 
+def test_frames_that_a_stage_would_have_to_read_are_refused(kinds: Gateway) -> None:
+    answer = kinds.ask("/shaped", b"{}")
+    assert answer.verdict == "502 answer-invalid"
+    assert b"vnd.amazon" not in answer.body
+
+
 def test_an_asynchronous_invocation(kinds: Gateway, runtime: Any) -> None:
     location = "s3://inputs/churn/today.csv"
     answer = runtime.invoke_endpoint_async(

@@ -196,4 +196,5 @@ def test_the_calls_that_the_lab_prints_are_served(kinds: Gateway) -> None:
         "training": "400",
         "event": "202",
         "later": "202",
+        "shaped": "502",
     }
