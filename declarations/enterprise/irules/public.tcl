@@ -3470,6 +3470,7 @@ when HTTP_RESPONSE priority 500 {
             set bsm_fits [expr {$bsm_answer_size <= $bsm_answer_limit}]
         }
         set bsm_streams [expr {[lsearch -exact {text/event-stream application/vnd.amazon.eventstream} $bsm_media] >= 0}]
+        set bsm_framed [expr {$bsm_media eq "application/vnd.amazon.eventstream"}]
         if {!$bsm_must_see && !$bsm_may_see} {
             return
         }
@@ -3478,6 +3479,11 @@ when HTTP_RESPONSE priority 500 {
             set bsm_writes 1
         }
         if {$bsm_answer_encoding ne "" && $bsm_answer_encoding ne "identity"} {
+            if {$bsm_must_see} {
+                call bsm_refuse answer-invalid $bsm_id keep-alive
+            }
+        } elseif {$bsm_framed && $bsm_status < 400} {
+            # AWS's frames, which nobody takes apart on this route: whoever must see the answer cannot.
             if {$bsm_must_see} {
                 call bsm_refuse answer-invalid $bsm_id keep-alive
             }
