@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from audit_kit import AUDIT
 from gateway_kit import CHAT, INVOKE, Gateway, running_gateway
 from regions_spec import FIRST, SECOND, outage, region_of, spec_with, states_of, wait_for, wait_until_healthy
 
@@ -22,7 +25,15 @@ ASK_CHAT = b'{"model":"llama","messages":[{"role":"user","content":"hi"}]}'
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The upstream of most tests may go to another region as often as it likes; "bounded" keeps the default."""
     directory: Path = tmp_path_factory.mktemp("regions")
-    spec = spec_with(directory, {"bounded": "failover: {}", "paid": "failover: {budget: 100%, billed: true}"})
+    spec = spec_with(
+        directory,
+        {
+            "bounded": "failover: {}",
+            "paid": "failover: {budget: 100%, billed: true}",
+            "single": "failover: {budget: 100%}, in_flight: 1",
+        },
+    )
+    spec.write_text(spec.read_text("utf-8") + AUDIT, "utf-8")
     with running_gateway(spec, directory) as running:
         yield running
 
@@ -195,6 +206,29 @@ def test_request_two_inherits_nothing_from_one_that_was_tried_again(gateway: Gat
         assert client.request(CHAT, ASK_CHAT).status == 200
     assert [region_of(request) for request in gateway.seen()] == [FIRST, SECOND, FIRST, FIRST]
     assert gateway.seen()[2].body == b"4,5,6"
+
+
+def test_a_request_that_is_tried_again_is_at_the_model_once(gateway: Gateway) -> None:
+    with outage(gateway, "throttling"), gateway.client() as client:
+        assert [client.request("/single", b"1,2,3").status for _ in range(4)] == [200] * 4
+    with seen_outage(gateway, "refused"), gateway.client() as client:
+        assert [client.request("/single", b"1,2,3").status for _ in range(4)] == [200] * 4
+
+
+@pytest.mark.parametrize("kind", ["refused", "throttling"])
+def test_the_record_of_a_request_names_the_region_that_answered(gateway: Gateway, kind: Kind) -> None:
+    with seen_outage(gateway, kind), gateway.client() as client:
+        answer = client.request(INVOKE, b"1,2,3")
+    wanted = answer.headers["x-request-id"]
+    wait_for(lambda: any(record["request_id"] == wanted for record in records(gateway)))
+    time.sleep(0.1)
+    (record,) = [record for record in records(gateway) if record["request_id"] == wanted]
+    assert (record["region"], record["decision"], record["status"]) == (SECOND, "allowed", 200)
+
+
+def records(gateway: Gateway) -> list[dict[str, Any]]:
+    """What the collector of audit records has."""
+    return [json.loads(line) for line in gateway.lab.collector.lines]
 
 
 def wait_for_a_window() -> float:
