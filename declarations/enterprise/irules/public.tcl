@@ -2417,6 +2417,8 @@ when HTTP_REQUEST priority 500 {
         if {!$bsm_forwarded} {
             call bsm_release $bsm_held
             set bsm_held [list]
+            set bsm_owed [list]
+            call bsm_audit
         }
         return
     }
@@ -3325,8 +3327,25 @@ when HTTP_REQUEST_SEND priority 500 {
     set bsm_replaced [list]
 }
 
+# A handshake that never ends has no event of its own. A caller who leaves early is no sign of one.
+when SERVERSSL_HANDSHAKE priority 500 {
+    set bsm_greeting 0
+}
+
+when SERVER_CLOSED priority 500 {
+    if {[info exists bsm_greeting] && $bsm_greeting > 0 && [clock seconds] - $bsm_greeting >= 5} {
+        set bsm_greeting 0
+    if {[lsearch -exact $bsm_stages circuit] >= 0} {
+        if {[catch {call bsm_circuit_failed [lindex $bsm_target 4] [lindex $bsm_region 0]} bsm_error] == 1} {
+            log local0.err "bigip-sm enterprise/public: a failure for request $bsm_id could not be counted"
+        }
+    }
+    }
+}
+
 # The name that is verified and sent in the handshake follows the region that was signed for.
 when SERVER_CONNECTED priority 500 {
+    set bsm_greeting [clock seconds]
     SSL::profile /enterprise/gateway/tls_[lindex $bsm_region 1]_[string map {- _} [lindex $bsm_region 0]]
 }
 
