@@ -50,6 +50,7 @@ upstreams:
     kind: sagemaker
     endpoint: fragile-v1
     role: plain
+    failover: {retries: 0}
     circuit: {failures: 3, window: 10m, open: 20s}
     regions: [{name: eu-central-1, private_dns: true}, {name: us-east-1, private_dns: true}]
   lost:

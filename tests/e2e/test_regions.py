@@ -31,6 +31,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             "bounded": "failover: {}",
             "paid": "failover: {budget: 100%, billed: true}",
             "single": "failover: {budget: 100%}, in_flight: 1",
+            "skipped": "circuit: {failures: 5, window: 60s}",
         },
     )
     spec.write_text(spec.read_text("utf-8") + AUDIT, "utf-8")
@@ -186,6 +187,15 @@ def test_the_budget_bounds_what_goes_to_another_region(gateway: Gateway) -> None
     assert statuses.count(200) in range(3, 8)
     assert statuses[:3] == [200] * 3
     assert set(statuses) == {200, 400}
+
+
+def test_a_region_that_throttles_is_skipped_however_few_ask(gateway: Gateway) -> None:
+    """Each throttle is a failure for the circuit, whether or not the budget let another region have the request."""
+    with outage(gateway, "throttling"), gateway.client() as client:
+        window = wait_for_a_window()
+        statuses = [client.request("/skipped", b"1,2,3").status for _ in range(10)]
+        assert time.time() < window + 10, "this machine is too slow for the test"
+    assert statuses == [200] * 3 + [400] * 2 + [200] * 5
 
 
 def test_no_client_can_pass_a_request_off_as_one_that_is_tried_again(gateway: Gateway) -> None:

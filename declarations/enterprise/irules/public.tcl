@@ -578,6 +578,7 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
 # @param type    value of X-Amzn-ErrorType, or empty
 # @param target  fields of the route's record
 # @param failed  region that answered
+# @return 1 if it may; 2 if only the budget is in the way; else 0
 proc bsm_may_retry {status type target failed} {
     set kind ""
     regexp -- {^[A-Za-z]{1,64}} $type kind
@@ -619,7 +620,7 @@ proc bsm_may_retry {status type target failed} {
     }
     set key "bigip-sm enterprise again $upstream $turn"
     table add -notouch -- $key 0 indefinite 20
-    return [expr {[table incr -notouch -- $key] * 100 <= $asked * $percent + 300}]
+    return [expr {[table incr -notouch -- $key] * 100 <= $asked * $percent + 300 ? 1 : 2}]
 }
 
 # The request as it would be sent, without what follows the region; counts it for the budget.
@@ -3360,19 +3361,23 @@ when HTTP_RESPONSE priority 500 {
         } bsm_error] == 1} {
             log local0.err "bigip-sm enterprise/public: request $bsm_id could not go to another region"
         }
-        if {$bsm_retrying} {
-            set bsm_tried 1
+        # Every one of these counts, a throttle too; what is counted as an answer below is not counted here.
+        if {$bsm_retrying == 1 || ($bsm_retrying == 2 && [lsearch -exact {500 502 503 504} [HTTP::status]] < 0)} {
     if {[lsearch -exact $bsm_stages circuit] >= 0} {
         if {[catch {call bsm_circuit_failed [lindex $bsm_target 4] [lindex $bsm_region 0]} bsm_error] == 1} {
             log local0.err "bigip-sm enterprise/public: a failure for request $bsm_id could not be counted"
         }
     }
+        }
+        if {$bsm_retrying == 1} {
+            set bsm_tried 1
             set bsm_again $bsm_whole
             set bsm_whole ""
             HTTP::retry $bsm_again
             set bsm_again ""
             return
         }
+        set bsm_retrying 0
     }
     set bsm_whole ""
     # An error costs nothing.
