@@ -48,7 +48,14 @@ class Answer:
 class Client:
     """One TLS connection to a listener of the lab's gateway, kept alive while the gateway keeps it."""
 
-    def __init__(self, lab: Lab, certificate: ClientFiles | None, session: ssl.SSLSession | None = None) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        certificate: ClientFiles | None,
+        session: ssl.SSLSession | None = None,
+        hostname: str = HOSTNAME,
+    ) -> None:
+        self.hostname = hostname
         self.context = ssl.create_default_context(cafile=str(lab.ca_file))
         if certificate is not None:
             self.context.load_cert_chain(certificate.certificate, certificate.key)
@@ -56,7 +63,7 @@ class Client:
 
     def _open(self, lab: Lab, session: ssl.SSLSession | None) -> None:
         raw = socket.create_connection(lab.listener("public"), timeout=15)
-        self.socket = self.context.wrap_socket(raw, server_hostname=HOSTNAME, session=session)
+        self.socket = self.context.wrap_socket(raw, server_hostname=self.hostname, session=session)
 
     def __enter__(self) -> Client:
         return self
@@ -112,9 +119,11 @@ class Gateway:
         self.stage = stage
         self.lab = stage.lab
 
-    def client(self, subject: str | None = "alice", session: ssl.SSLSession | None = None) -> Client:
+    def client(
+        self, subject: str | None = "alice", session: ssl.SSLSession | None = None, *, hostname: str = HOSTNAME
+    ) -> Client:
         """A connection with a client certificate for ``subject``, or without one."""
-        return Client(self.lab, None if subject is None else self.lab.client(subject), session)
+        return Client(self.lab, None if subject is None else self.lab.client(subject), session, hostname)
 
     def ask(self, target: str | bytes, body: bytes = b"{}", headers: Headers = (), **how: str) -> Answer:
         """One request as alice on a connection of its own."""

@@ -194,12 +194,12 @@ def base_url(gateway: Gateway) -> str:
     return f"https://{HOSTNAME}:{gateway.lab.listener('public')[1]}"
 
 
-def resolve_here(patch: pytest.MonkeyPatch) -> None:
+def resolve_here(patch: pytest.MonkeyPatch, hostname: str = HOSTNAME) -> None:
     """Let the gateway's name resolve to this machine; nothing else of a client is the test's."""
     real = socket.getaddrinfo
 
     def resolve(host: Any, *rest: Any, **named: Any) -> Any:
-        return real("127.0.0.1" if host in (HOSTNAME, HOSTNAME.encode()) else host, *rest, **named)
+        return real("127.0.0.1" if host in (hostname, hostname.encode()) else host, *rest, **named)
 
     patch.setattr(socket, "getaddrinfo", resolve)
 

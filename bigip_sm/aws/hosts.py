@@ -35,7 +35,7 @@ _SUFFIXES = "|".join(re.escape(one.suffix) for one in sorted({COMMERCIAL, *PARTI
 _ENDPOINT = re.compile(
     rf"vpce-[a-z0-9-]+\.(?P<service>[a-z0-9.-]+)\.(?P<region>[a-z0-9-]+)\.vpce\.(?P<domain>{_SUFFIXES})"
 )
-_AWS_HOST = re.compile(rf"(.+\.)?({_SUFFIXES}|api\.aws)")
+_AWS_HOST = re.compile(rf"(.+\.)?({_SUFFIXES}|api\.aws|sagemaker\.aws|app\.aws)")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ class Service:
     ``fips`` is the label of its FIPS hosts in the partitions aws and aws-us-gov, ``fips_elsewhere`` in the others, and
     ``fips_by_partition`` where one differs; all are empty if it has none. ``label`` is also what the DNS names of its
     interface VPC endpoints have after the endpoint's id.
+
+    ``host`` is for services whose public name has another form; nothing is documented about the DNS names of their VPC
+    endpoints. ``partitions`` are those that have the service, all if empty.
     """
 
     signing: str
@@ -52,6 +55,8 @@ class Service:
     fips: str = ""
     fips_elsewhere: str = ""
     fips_by_partition: dict[str, str] = field(default_factory=dict)
+    host: str = ""
+    partitions: tuple[str, ...] = ()
 
 
 SERVICES = {
@@ -66,8 +71,20 @@ SERVICES = {
     "bedrock": Service("bedrock", "bedrock-runtime", "bedrock-runtime-fips", "bedrock-runtime-fips"),
     "lambda": Service("lambda", "lambda", "lambda-fips", "lambda-fips"),
     "execute_api": Service("execute-api", "execute-api"),
+    "mlflow_tracking": Service(
+        "sagemaker-mlflow",
+        "experiments.sagemaker",
+        host="{region}.experiments.sagemaker.aws",
+        partitions=("aws", "aws-us-gov"),
+    ),
+    "mlflow_app": Service(
+        "sagemaker",
+        "mlflow.sagemaker",
+        host="mlflow.sagemaker.{region}.app.aws",
+        partitions=("aws", "aws-us-gov"),
+    ),
 }
-"""Our key -> service."""
+"""Our key -> service. Those of MLflow are as in AWS's package sagemaker-mlflow 0.5.0."""
 
 
 class VpcEndpoint(NamedTuple):
@@ -103,6 +120,8 @@ def public_host(service: str, region: str, *, fips: bool = False, prefix: str = 
 
     ``prefix`` is the first label where each customer has a host of his own: the id of a REST API.
     """
+    if SERVICES[service].host and not fips:
+        return SERVICES[service].host.format(region=region)
     host = f"{label_of(service, region, fips=fips)}.{region}.{dns_suffix(region)}"
     return f"{prefix}.{host}" if prefix else host
 

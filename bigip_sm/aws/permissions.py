@@ -15,6 +15,8 @@ from bigip_sm.spec.upstreams import (
     Bedrock,
     EndpointUpstream,
     Lambda,
+    MlflowApp,
+    MlflowUpstream,
     SageMaker,
     SageMakerApi,
     SageMakerOpenAi,
@@ -75,6 +77,11 @@ def permissions_of(upstream: Upstream, role_arn: str, methods: Iterable[str]) ->
         elif isinstance(upstream, SageMakerApi):
             # Each operation has resources of other types; those of the account in the region are as near as it gets.
             yield from (Permission(f"sagemaker:{one}", arn("sagemaker", "*")) for one in upstream.operations)
+        elif isinstance(upstream, MlflowUpstream):
+            if isinstance(upstream, MlflowApp):
+                yield Permission("sagemaker:CallMlflowAppApi", upstream.arn)
+            # The actions are not narrowed to what routes allow: their list is not that of the REST API.
+            yield Permission("sagemaker-mlflow:*", upstream.arn)
         elif isinstance(upstream, Lambda):
             qualifier = f":{upstream.qualifier}" if upstream.qualifier else ""
             yield Permission("lambda:InvokeFunction", arn("lambda", f"function:{upstream.function}{qualifier}"))

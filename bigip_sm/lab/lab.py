@@ -17,6 +17,8 @@ from bigip_sm.errors import LabError
 from bigip_sm.lab import seed, seed_aws
 from bigip_sm.lab.aws.cloud import Cloud
 from bigip_sm.lab.aws.endpoints import Chat
+from bigip_sm.lab.aws.mlflow_server import READY as MLFLOW_READY
+from bigip_sm.lab.aws.mlflow_server import MlflowServer
 from bigip_sm.lab.bigip.accounts import Account
 from bigip_sm.lab.bigip.config import Config
 from bigip_sm.lab.bigip.device import ControlPlane
@@ -78,6 +80,7 @@ class Lab:
         endpoints = seed_aws.endpoints(spec)
         self._containers = {endpoint.name: endpoint.container for endpoint in endpoints}
         self.cloud = Cloud(endpoints)
+        self.mlflow = MlflowServer()
         self.issuers = Issuers(spec)
         self.own = OwnServers()
         self.collector = Collector()
@@ -119,10 +122,11 @@ class Lab:
 
     def start(self) -> None:
         """Start everything. Raises LabError if it cannot be; nothing is left running then."""
+        limit = START_TIMEOUT + (MLFLOW_READY if seed_aws.uses_mlflow(self.spec) else 0)
         self._thread.start()
-        if not self._ready.wait(START_TIMEOUT):
+        if not self._ready.wait(limit):
             self.stop()
-            raise LabError(f"the lab did not start within {START_TIMEOUT:.0f} s")
+            raise LabError(f"the lab did not start within {limit:.0f} s")
         if self._failure is not None:
             self._thread.join()
             raise LabError(f"the lab could not start: {self._failure}") from self._failure
@@ -253,13 +257,16 @@ class Lab:
             await self._stopping.wait()
 
     async def _start_cloud(self, stack: AsyncExitStack) -> None:
+        if seed_aws.uses_mlflow(self.spec):
+            stack.push_async_callback(self.mlflow.stop)
+            await self.mlflow.start()
         stack.push_async_callback(self.cloud.stop)
         await self.cloud.start(
             self.network,
             self.authorities.servers,
             regions=(),
             vpc_endpoints={},
-            services=seed_aws.served(self.spec),
+            services=seed_aws.served(self.spec, self.mlflow.forward),
         )
         stack.push_async_callback(self.own.stop)
         await self.own.start(self.spec, self.network, self.authorities.own)

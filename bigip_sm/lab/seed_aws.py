@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bigip_sm.aws.hosts import public_host
+from bigip_sm.aws.hosts import SERVICES, public_host
 from bigip_sm.lab.aws.apis import Api
 from bigip_sm.lab.aws.apis.bedrock import BedrockApi
 from bigip_sm.lab.aws.apis.lambda_ import LambdaApi
 from bigip_sm.lab.aws.apis.management import ManagementApi
+from bigip_sm.lab.aws.apis.mlflow import Forward, MlflowApi
 from bigip_sm.lab.aws.apis.rest import RestApi, RestApis
 from bigip_sm.lab.aws.cloud import Served
 from bigip_sm.lab.aws.containers import tensorflow
@@ -20,6 +21,9 @@ from bigip_sm.spec.upstreams import (
     Bedrock,
     EndpointUpstream,
     Lambda,
+    MlflowApp,
+    MlflowTracking,
+    MlflowUpstream,
     RuntimeUpstream,
     SageMaker,
     SageMakerOpenAi,
@@ -76,14 +80,19 @@ def first_region(spec: Spec, role: str) -> str:
     return regions(spec)[0]
 
 
-def served(spec: Spec) -> list[Served]:
-    """Every service in every region that the spec reaches."""
+def uses_mlflow(spec: Spec) -> bool:
+    """Whether MLflow's own server is needed."""
+    return any(isinstance(upstream, MlflowUpstream) for upstream in spec.upstreams.values())
+
+
+def served(spec: Spec, mlflow: Forward) -> list[Served]:
+    """Every service in every region that the spec reaches; ``mlflow`` sends a request to MLflow's server."""
     groups: dict[tuple[str, str, bool], list[tuple[AwsUpstream, UpstreamRegion]]] = {}
     for upstream in spec.upstreams.values():
         if isinstance(upstream, AwsUpstream):
             for region in upstream.regions:
                 groups.setdefault((region.name, upstream.service, upstream.fips), []).append((upstream, region))
-    apis = _apis(spec)
+    apis = _apis(spec, mlflow)
     found = []
     for (name, service, _), members in groups.items():
         public = dict.fromkeys(_public(upstream, region) for upstream, region in members)
@@ -105,7 +114,7 @@ def _destinations(upstream: AwsUpstream, region: UpstreamRegion) -> Iterator[str
         yield region.vpc_endpoint or _public(upstream, region)
 
 
-def _apis(spec: Spec) -> dict[str, Api]:
+def _apis(spec: Spec, mlflow: Forward) -> dict[str, Api]:
     """Service -> what answers for it; the runtime is not among them."""
     upstreams = spec.upstreams.values()
     functions: dict[str, frozenset[str]] = {}
@@ -116,5 +125,14 @@ def _apis(spec: Spec) -> dict[str, Api]:
         "bedrock": BedrockApi({model for one in upstreams if isinstance(one, Bedrock) for model in one.models}),
         "lambda": LambdaApi(functions),
         "api": ManagementApi(),
+        **{
+            kind.service: MlflowApi(
+                SERVICES[kind.service].signing,
+                kind.arn_header,
+                [one.arn for one in upstreams if isinstance(one, kind)],
+                mlflow,
+            )
+            for kind in (MlflowTracking, MlflowApp)
+        },
         "execute_api": RestApis([RestApi(one.api, one.path) for one in upstreams if isinstance(one, ApiGateway)]),
     }

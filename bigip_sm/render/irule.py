@@ -14,6 +14,8 @@ from bigip_sm.render.audit import failures
 from bigip_sm.render.callers import callers_of
 from bigip_sm.render.failover import FLOOR, WINDOW
 from bigip_sm.render.guards import guards_of
+from bigip_sm.render.mlflow import ENTITIES as MLFLOW_ENTITIES
+from bigip_sm.render.mlflow import SEARCHES as MLFLOW_SEARCHES
 from bigip_sm.render.reasons import REASONS
 from bigip_sm.render.regions import VERSION_HEADER
 from bigip_sm.render.requests import RULES, given_headers, rules_of
@@ -69,6 +71,8 @@ def render_irule(spec: Spec, listener: str) -> str:
         failover_floor=FLOOR,
         failover=any(len(spec.upstreams[name].regions) > 1 for name in upstreams),
         rules=[rule for rule in RULES if rule in rules_of(spec, listener)],
+        mlflow_entities=MLFLOW_ENTITIES,
+        mlflow_searches=MLFLOW_SEARCHES,
         given=given_headers(spec, listener),
         key_headers=[identity.header for _, identity in callers.keys],
         uses=uses,
@@ -92,7 +96,7 @@ def render_irule(spec: Spec, listener: str) -> str:
         reasons=[
             reason
             for reason in REASONS.values()
-            if not reason.stage or set(reason.stage.split()) & (callers.types | uses)
+            if not reason.stage or set(reason.stage.split()) & (callers.types | uses | rules_of(spec, listener))
         ],
         subject_pattern=SUBJECT_PATTERN,
         group_pattern=GROUP_PATTERN,

@@ -360,12 +360,12 @@ _REASONS = (
     Reason(
         "operation-not-granted",
         403,
-        "this caller may use the model, but not like this: stream",
-        "The caller may use the route, but `operations` or `grants` do not let him have an answer that streams, or one "
-        "that does not.",
+        "this caller may use the route, but not for this operation",
+        "The caller may use the route, but `operations` or `grants` do not let him do this: have an answer that "
+        "streams, or one that does not; read in MLflow, or write.",
         "owner of the gateway",
-        "Compare `stream` in the body with `operations` and `grants` of the route in gateway.yaml.",
-        "operation",
+        "Compare `stream` in the body, or the path, with `operations` and `grants` of the route in gateway.yaml.",
+        "operation mlflow",
     ),
     Reason(
         "too-many-requests",

@@ -15,7 +15,7 @@ from bigip_sm.render.targets import target_of
 from bigip_sm.spec.identities import ApiKeyIdentity, NetworkIdentity, key_class
 from bigip_sm.spec.model import Route, Spec
 from bigip_sm.spec.principals import known_subjects, parse
-from bigip_sm.spec.usage import allowed_by_operation, tells_streams
+from bigip_sm.spec.usage import allowed_by_operation, tells_operations
 
 FORMAT = 1
 """Version of the route records; the first field of each."""
@@ -72,7 +72,7 @@ def access_records(spec: Spec) -> Records:
     for name, route in spec.routes.items():
         for identity in spec.identities:
             found.update(_access(spec, f"{name}|{identity}:", route, identity))
-            if tells_streams(spec, route):
+            if tells_operations(spec, route):
                 for operation, allow in allowed_by_operation(spec, route).items():
                     of = route.model_copy(update={"allow": allow, "role_by_group": {}})
                     found.update(_access(spec, f"{name}/{operation}|{identity}:", of, identity))

@@ -6,8 +6,9 @@ The rules are in the iRule (``irules/target_<rule>.tcl.j2``); what they allow is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from bigip_sm.render.mlflow import CLIENT_HEADERS
 from bigip_sm.render.regions import VERSION_HEADER
 from bigip_sm.spec.model import Route, Spec
 from bigip_sm.spec.upstreams import (
@@ -15,6 +16,7 @@ from bigip_sm.spec.upstreams import (
     Bedrock,
     Http,
     Lambda,
+    MlflowUpstream,
     ModelList,
     RuntimeUpstream,
     SageMaker,
@@ -23,12 +25,13 @@ from bigip_sm.spec.upstreams import (
     SageMakerTensorFlow,
     Upstream,
 )
+from bigip_sm.spec.usage import tells_operations
 
 FORMAT = 1
 """Version of the records."""
 
-RULES = ("fixed", "async", "tensorflow", "bedrock", "action", "lambda", "path", "models")
-Rule = Literal["fixed", "async", "tensorflow", "bedrock", "action", "lambda", "path", "models"]
+Rule = Literal["fixed", "async", "tensorflow", "bedrock", "action", "lambda", "path", "models", "mlflow"]
+RULES: tuple[Rule, ...] = get_args(Rule)
 Identity = Literal["attributes", "off", "none"]
 """How SageMaker learns who is calling: custom attributes and inference id, the latter only, or neither."""
 
@@ -75,6 +78,9 @@ def request_of(spec: Spec, name: str) -> Request | None:
     if isinstance(upstream, Http):
         client = tuple((header, ("*",)) for header in upstream.request_headers)
         return Request("path", "none", client=client, words=upstream.identity_header or "")
+    if isinstance(upstream, MlflowUpstream):
+        told = "told" if tells_operations(spec, spec.routes[name]) else ""
+        return Request("mlflow", "none", ((upstream.arn_header, upstream.arn),), CLIENT_HEADERS, told)
     if isinstance(upstream, ModelList):
         return Request("models", "none", words=_models(spec, spec.routes[name].listener))
     return None

@@ -46,6 +46,11 @@ def _check_endpoint(draft: Draft, upstream: str, path: Path, region: str) -> Ite
         message = f"{SERVICES[service].label} has no FIPS host names"
         yield draft.problem(("upstreams", upstream, "fips"), message, "remove fips")
         return
+    partitions = SERVICES[service].partitions
+    if partitions and partition_of(region) not in partitions:
+        message = f"{label} is not in the partition {partition_of(region)}"
+        yield draft.problem((*path, "name"), message, f"use a region of {' or '.join(partitions)}")
+        return
     prefix = draft.text("upstreams", upstream, "api") or "" if service == "execute_api" else ""
     domain, public = dns_suffix(region), public_host(service, region, fips=fips, prefix=prefix)
     example = f"vpce-0a1b2c3d4e5f60718-abcdefgh.{label}.{region}.vpce.{domain}"
@@ -60,8 +65,16 @@ def _check_endpoint(draft: Draft, upstream: str, path: Path, region: str) -> Ite
     if not ways:
         # What is written but is not text or a boolean has a problem of its own.
         message = f"without a VPC endpoint this would connect to the public host {public}"
-        fix = f"add vpc_endpoint: {example}; or private_dns: true where the public name resolves to the endpoint"
+        private_name = "private_dns: true where the public name resolves to the endpoint"
+        fix = f"add vpc_endpoint: {example}; or {private_name}"
+        if SERVICES[service].host:
+            fix = f"add {private_name}, or addresses of the endpoint's network interfaces"
         yield draft.problem(path, message, fix)
+    elif host is not None and SERVICES[service].host:
+        message = f"the DNS names of VPC endpoints of {label} are not known to have a certificate"
+        fix = "write private_dns: true where the public name resolves to the endpoint, or addresses: its interfaces"
+        yield draft.problem((*path, "vpc_endpoint"), message, fix)
+        return
     elif "addresses" in ways and len(ways) > 1 and not _by_header(draft, upstream):
         message = f"addresses and {ways[0]} name two places to connect to"
         yield draft.problem((*path, "addresses"), message, "keep one of the two")

@@ -34,7 +34,8 @@ _METHODS = {
 }
 """Kind -> methods that it has; the others are not told."""
 
-_PREFIXES = ("sagemaker-tensorflow", "bedrock")
+_MLFLOW = ("mlflow-tracking", "mlflow-app")
+_PREFIXES = ("sagemaker-tensorflow", "bedrock", *_MLFLOW)
 _EXACT = ("sagemaker-api", "lambda", "model-list")
 
 
@@ -46,6 +47,8 @@ def check_upstreams(draft: Draft) -> Iterator[Problem]:
             yield from _check_sagemaker(draft, name)
         elif kind == "http":
             yield from _check_http(draft, name)
+        elif kind in _MLFLOW:
+            yield from _check_mlflow(draft, name)
         if kind in ("sagemaker", "sagemaker-openai"):
             yield from _check_chat(draft, name)
 
@@ -88,6 +91,25 @@ def _check_chat(draft: Draft, name: str) -> Iterator[Problem]:
         yield draft.problem((*where, "served_model"), message, "add alias: what callers write in model")
 
 
+def _check_mlflow(draft: Draft, name: str) -> Iterator[Problem]:
+    """What holds experiments is in one region, which its ARN names."""
+    arn = (draft.text("upstreams", name, "arn") or "").split(":")
+    regions = draft.items("upstreams", name, "regions")
+    if len(regions) > 1:
+        message = "an MLflow server is in one region, and keeps its experiments there"
+        yield draft.problem(
+            ("upstreams", name, "regions"), message, "write one region, and another upstream for another"
+        )
+    elif len(arn) == 6:
+        for index in regions:
+            path = ("upstreams", name, "regions", index, "name")
+            region = draft.text(*path)
+            if region is not None and region != arn[3]:
+                yield draft.problem(
+                    path, f"the ARN is in {arn[3]}", f"write {arn[3]}, or the ARN of a server in {region}"
+                )
+
+
 def _check_http(draft: Draft, name: str) -> Iterator[Problem]:
     host = draft.text("upstreams", name, "host")
     if host is not None and is_aws_host(host):
@@ -112,7 +134,8 @@ def check_routes_of_kinds(draft: Draft) -> Iterator[Problem]:
         where = ("routes", route, "match", "path")
         path = draft.text(*where)
         if path is not None and kind in _PREFIXES and not path.endswith("/*"):
-            message = f"the path names the model on routes to {kind}, so it must be open at its end"
+            what = "operation" if kind in _MLFLOW else "model"
+            message = f"the path names the {what} on routes to {kind}, so it must be open at its end"
             yield draft.problem(where, message, f"end it in /*, such as {_EXAMPLES[kind]}")
         if path is not None and kind in _EXACT and path.endswith("/*"):
             message = f"a route to {kind} has one path"
@@ -126,6 +149,8 @@ def check_routes_of_kinds(draft: Draft) -> Iterator[Problem]:
 _EXAMPLES = {
     "sagemaker-tensorflow": "/v1/models/*",
     "bedrock": "/model/*",
+    "mlflow-tracking": "/mlflow/*",
+    "mlflow-app": "/mlflow/*",
     "sagemaker-api": "/",
     "lambda": "/score",
     "model-list": "/v1/models",

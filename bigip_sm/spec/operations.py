@@ -13,6 +13,8 @@ CONTROL_PLANE: frozenset[Operation] = frozenset({"train"})
 _OF_KIND: dict[str, tuple[Operation, ...]] = {
     "sagemaker-openai": ("infer", "infer:stream"),
     "sagemaker-api": ("train",),
+    "mlflow-tracking": ("mlflow:read", "mlflow:write"),
+    "mlflow-app": ("mlflow:read", "mlflow:write"),
 }
 
 

@@ -74,6 +74,26 @@ OperationName = Annotated[
     Field(pattern=r"^[A-Z][A-Za-z0-9]{2,63}$"),
     Form("an operation of the SageMaker API", "its name as in AWS's reference", "CreateTrainingJob"),
 ]
+TrackingServerArn = Annotated[
+    str,
+    Field(
+        pattern=r"^arn:aws(-us-gov)?:sagemaker:[a-z0-9-]{1,32}:[0-9]{12}:mlflow-tracking-server/[A-Za-z0-9-]{1,256}$"
+    ),
+    Form(
+        "the ARN of an MLflow tracking server",
+        "its ARN, in the partition aws or aws-us-gov",
+        "arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/experiments",
+    ),
+]
+MlflowAppArn = Annotated[
+    str,
+    Field(pattern=r"^arn:aws(-us-gov)?:sagemaker:[a-z0-9-]{1,32}:[0-9]{12}:mlflow-app/[A-Za-z0-9-]{1,256}$"),
+    Form(
+        "the ARN of an MLflow app",
+        "its ARN, in the partition aws or aws-us-gov",
+        "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-0123456789ab",
+    ),
+]
 UpstreamPath = Annotated[
     str,
     Field(pattern=r"^/[A-Za-z0-9._~/-]{0,511}$"),

@@ -22,9 +22,11 @@ from bigip_sm.spec.upstream_scalars import (
     FunctionName,
     HeaderName,
     HeaderValue,
+    MlflowAppArn,
     ModelName,
     OperationName,
     TargetModel,
+    TrackingServerArn,
     UpstreamPath,
 )
 
@@ -244,6 +246,33 @@ class Lambda(AwsUpstream):
     )
 
 
+class MlflowUpstream(AwsUpstream):
+    """What MLflow on SageMaker has in all its forms: the REST API of MLflow, signed, and a header with its ARN."""
+
+    arn_header: ClassVar[str]
+    arn: str  # narrowed by each kind
+
+
+class MlflowTracking(MlflowUpstream):
+    """An MLflow tracking server of SageMaker."""
+
+    service: ClassVar[str] = "mlflow_tracking"
+    arn_header: ClassVar[str] = "x-mlflow-sm-tracking-server-arn"
+
+    kind: Literal["mlflow-tracking"] = Field(description="SigV4, the REST API of MLflow on a tracking server")
+    arn: TrackingServerArn = Field(description="ARN of the tracking server")
+
+
+class MlflowApp(MlflowUpstream):
+    """A serverless MLflow app of SageMaker."""
+
+    service: ClassVar[str] = "mlflow_app"
+    arn_header: ClassVar[str] = "x-sm-mlflow-app-arn"
+
+    kind: Literal["mlflow-app"] = Field(description="SigV4, the REST API of MLflow of a serverless app")
+    arn: MlflowAppArn = Field(description="ARN of the app")
+
+
 class Http(Server):
     """A container of one's own, outside AWS: unsigned, over TLS. It never gets a credential of AWS."""
 
@@ -327,7 +356,17 @@ class ModelList(Model):
 
 
 Upstream = Annotated[
-    SageMaker | SageMakerOpenAi | SageMakerTensorFlow | ApiGateway | Bedrock | SageMakerApi | Lambda | Http | ModelList,
+    SageMaker
+    | SageMakerOpenAi
+    | SageMakerTensorFlow
+    | ApiGateway
+    | Bedrock
+    | SageMakerApi
+    | Lambda
+    | MlflowTracking
+    | MlflowApp
+    | Http
+    | ModelList,
     Field(discriminator="kind"),
 ]
 """Any upstream, told apart by ``kind``."""

@@ -106,10 +106,16 @@ def context_tokens(spec: Spec, route: Route) -> int | None:
     return window if route.limits.context_tokens is None else route.limits.context_tokens
 
 
+def tells_operations(spec: Spec, route: Route) -> bool:
+    """Whether the route finds out which operation a request is, because not all callers may have all."""
+    known = operations_of(spec.upstreams[route.upstream].kind)
+    return len(known) > 1 and (bool(route.grants) or (bool(route.operations) and set(route.operations) != set(known)))
+
+
 def tells_streams(spec: Spec, route: Route) -> bool:
     """Whether the route reads of each request if its answer will stream, because not all callers may have both."""
     known = operations_of(spec.upstreams[route.upstream].kind)
-    return len(known) > 1 and (bool(route.grants) or (bool(route.operations) and set(route.operations) != set(known)))
+    return "infer:stream" in known and tells_operations(spec, route)
 
 
 def allowed_by_operation(spec: Spec, route: Route) -> dict[Operation, tuple[str, ...]]:

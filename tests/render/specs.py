@@ -250,6 +250,10 @@ def _upstreams() -> st.SearchStrategy[dict[str, Any]]:
         ),
         kind("bedrock", models=st.just(["anthropic.claude-v1:0", "amazon.titan"]), fips=st.booleans()),
         kind("sagemaker-api", operations=st.just(["CreateTrainingJob"])),
+        kind(
+            "mlflow-tracking", arn=st.just("arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/one-server")
+        ),
+        kind("mlflow-app", arn=st.just("arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:mlflow-app/app-0A1B")),
         kind("lambda", function=st.just("f"), qualifier=st.sampled_from([None, "live"])),
         st.fixed_dictionaries(own),
         st.just({"kind": "model-list"}),

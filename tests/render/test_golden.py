@@ -25,4 +25,4 @@ def test_an_example_renders_to_its_golden_files(example: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert {"enterprise", "multi-region", "quickstart", "tensorflow"} <= {path.name for path in EXAMPLES}
+    assert {"enterprise", "mlflow", "multi-region", "quickstart", "tensorflow"} <= {path.name for path in EXAMPLES}

@@ -1,0 +1,785 @@
+# bigip-sm: gateway mlflow, listener public
+#
+# Purpose:     names the caller, decides, signs for AWS with the rotator's credentials, forwards.
+# Requires:    TMOS 15.1 or newer; client-ssl, http, OneConnect and server-ssl profiles.
+# Data groups: /mlflow/gateway/routes_public, /mlflow/gateway/access
+#              /mlflow/gateway/prefixes_public
+#              /mlflow/gateway/keys_jobs
+#              and, filled by the rotator:
+#              /bigip_sm/mlflow.experiments
+# CMP:         no globals and no static variables; runs on every TMM.
+# Generated:   change gateway.yaml and render again instead of editing this text.
+
+# Every refusal is made here: one reason, in the header and in the body. docs/reasons.md explains each.
+# @param reason      its code
+# @param request_id  id of this request
+# @param connection  close where the body of the request may not have been read
+# @param allow       methods of the path, for 405 only
+proc bsm_refuse {reason request_id connection {allow ""}} {
+    switch -exact -- $reason {
+        header-invalid {
+            set status 400
+            set message "a request header is malformed, repeated or too long"
+        }
+        path-not-normalized {
+            set status 400
+            set message "the path is not in its normal form"
+        }
+        query-invalid {
+            set status 400
+            set message "the query string is malformed, too long, or holds an X-Amz- parameter"
+        }
+        header-not-allowed {
+            set status 400
+            set message "a header has a value that this route does not allow"
+        }
+        unauthenticated {
+            set status 401
+            set message "no identity: present a credential that this gateway accepts"
+        }
+        client-certificate-untrusted {
+            set status 401
+            set message "the client certificate does not chain to a trusted CA"
+        }
+        client-certificate-unusable {
+            set status 401
+            set message "the client certificate does not name a caller of this gateway"
+        }
+        api-key-unknown {
+            set status 401
+            set message "this API key is not known"
+        }
+        not-allowed {
+            set status 403
+            set message "this caller may not use this route"
+        }
+        operation-not-granted {
+            set status 403
+            set message "this caller may use the route, but not for this operation"
+        }
+        operation-not-allowed {
+            set status 403
+            set message "this operation is not allowed on this route"
+        }
+        no-route {
+            set status 404
+            set message "no route has this path"
+        }
+        model-not-served {
+            set status 404
+            set message "this model, or version of it, is not served on this route"
+        }
+        status-not-available {
+            set status 404
+            set message "the status of a model cannot be asked for through SageMaker"
+        }
+        method-not-allowed {
+            set status 405
+            set message "this path does not take this method"
+        }
+        length-required {
+            set status 411
+            set message "send a Content-Length"
+        }
+        body-too-large {
+            set status 413
+            set message "the body is larger than this route allows"
+        }
+        content-encoding-refused {
+            set status 415
+            set message "send the body without Content-Encoding"
+        }
+        tensorflow-content-type {
+            set status 415
+            set message "send application/json, application/jsonlines, application/jsons or text/csv"
+        }
+        expectation-failed {
+            set status 417
+            set message "the only expectation that can be met is 100-continue"
+        }
+        unknown-host {
+            set status 421
+            set message "this host name is not served here"
+        }
+        internal-error {
+            set status 500
+            set message "the gateway could not handle the request"
+        }
+        aws-refused {
+            set status 502
+            set message "AWS refused the gateway's own credentials"
+        }
+        upstream-unreachable {
+            set status 502
+            set message "no connection to the model's endpoint could be made"
+        }
+        no-region-available {
+            set status 503
+            set message "no region of this model's endpoint is available"
+        }
+        credentials-missing {
+            set status 503
+            set message "the gateway has no AWS credentials for this route"
+        }
+        credentials-expired {
+            set status 503
+            set message "the gateway's AWS credentials for this route have expired"
+        }
+        credentials-invalid {
+            set status 503
+            set message "the gateway's AWS credentials for this route are not in the expected form"
+        }
+        default {
+            set status 500
+            set message "the gateway could not handle the request"
+        }
+    }
+    set details "\"type\":\"gateway_error\",\"code\":\"$reason\",\"request_id\":\"$request_id\""
+    set body "{\"error\":{\"message\":\"$message\",$details}}"
+    set type application/json
+    if {$allow ne ""} {
+        HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Allow $allow
+        return
+    }
+    if {$status == 401} {
+        HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection WWW-Authenticate Bearer
+        return
+    }
+    HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection
+}
+
+# Whether a path is in the normal form of RFC 3986, section 6.2.2: no empty and no dot segments, nothing encoded that
+# needs no encoding, escapes in upper case. An encoded slash or backslash is never normal here.
+proc bsm_is_normal {path} {
+    if {[string length $path] > 1024 || [regexp -- {//|/[.][.]?(?:/|$)} $path]} {
+        return 0
+    }
+    set escape {%(?:2[0-9A-C]|3[A-F]|40|5[BDE]|60|7[BCD]|[89A-F][0-9A-F])}
+    return [regexp -- "^/(?:\[A-Za-z0-9._~!\$&'()*+,;=:@/-\]|$escape)*\$" $path]
+}
+
+# The canonical form of a name or value of the query (SigV4): everything but A-Z a-z 0-9 - . _ ~ percent-encoded in
+# upper case. A plus sign means a blank, as browsers and SDKs mean it.
+# Raises an error for a broken percent-encoding.
+proc bsm_encode {raw} {
+    set reserved {! %21 $ %24 ' %27 ( %28 ) %29 * %2A + %20 , %2C / %2F : %3A ; %3B = %3D ? %3F @ %40}
+    set pieces [split $raw %]
+    set encoded [string map $reserved [lindex $pieces 0]]
+    foreach piece [lrange $pieces 1 end] {
+        set hex [string toupper [string range $piece 0 1]]
+        if {![regexp -- {^[0-9A-F][0-9A-F]$} $hex]} {
+            error "broken percent-encoding"
+        }
+        if {[regexp -- {^(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])$} $hex]} {
+            scan $hex %x code
+            append encoded [format %c $code]
+        } else {
+            append encoded % $hex
+        }
+        append encoded [string map $reserved [string range $piece 2 end]]
+    }
+    return $encoded
+}
+
+# The canonical query (SigV4): sorted by name, then value. It is also what is sent, so what is signed is what arrives.
+# Raises an error for anything that is no query, or that tries to pass a signature of its own.
+proc bsm_query {raw} {
+    if {[string length $raw] > 4096 || ![regexp -- {^[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*$} $raw]} {
+        error "not a query"
+    }
+    set pairs [list]
+    foreach pair [split $raw &] {
+        if {$pair eq ""} {
+            continue
+        }
+        set value ""
+        set at [string first = $pair]
+        if {$at >= 0} {
+            set value [string range $pair [expr {$at + 1}] end]
+            set pair [string range $pair 0 [expr {$at - 1}]]
+        }
+        set name [call bsm_encode $pair]
+        if {[string match -nocase x-amz-* $name]} {
+            error "a signature in the query"
+        }
+        # A blank sorts before every character of an encoded name, which the equals sign does not.
+        lappend pairs "$name [call bsm_encode $value]"
+    }
+    return [string map {" " =} [join [lsort $pairs] &]]
+}
+
+# The signature of AWS Signature Version 4 (AWS: "Create a signed AWS API request"), hex. With the caller's hash of the
+# body two SHA-256 and one HMAC, because the rotator has already derived the signing key.
+# @param request  canonical request
+# @param stamp    time of signing, YYYYMMDDTHHMMSSZ
+# @param scope    credential scope
+# @param key      signing key, hex
+proc bsm_signature {request stamp scope key} {
+    binary scan [CRYPTO::hash -alg sha256 $request] H* hash
+    binary scan [CRYPTO::sign -alg hmac-sha256 -keyhex $key "AWS4-HMAC-SHA256\n$stamp\n$scope\n$hash"] H* signature
+    return $signature
+}
+
+# Chooses the region, takes its credentials, signs and forwards. Refuses if it cannot.
+# @param target        fields of the route's record
+# @param principal     identity:subject
+# @param query         canonical query
+# @param content_type  value of the Content-Type header, or empty
+# @param payload_hash  SHA-256 of the body, hex; empty on bearer routes
+# @return region that the request goes to, or empty if it was refused
+proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_connection} {
+    foreach {version route scheme service upstream role limit path regions} $target {
+        break
+    }
+
+    # Choice before signature: region, host and credentials follow the pool.
+    set region ""
+    set hosts runtime
+    foreach choice [split $regions ,] {
+        set host [lindex [split $choice =] 1]
+        set candidate [lindex [split $choice =] 0]
+        set pool /mlflow/gateway/pool_${upstream}_[string map {- _} $candidate]
+        if {[active_members $pool] > 0} {
+            set region $candidate
+            # The kind of host; with the region it names the TLS profile.
+            set hosts [lindex [split $choice =] 2]
+            if {$hosts eq ""} {
+                set hosts runtime
+            }
+            break
+        }
+    }
+    if {$region eq ""} {
+        call bsm_refuse no-region-available $bsm_id $bsm_connection
+        return ""
+    }
+
+    set now [clock seconds]
+    set stamp [clock format $now -gmt 1 -format %Y%m%dT%H%M%SZ]
+    set date [string range $stamp 0 7]
+    if {$scheme eq "sigv4"} {
+        set key sigv4/$service/$region/$date
+    } else {
+        set key bearer/$region
+    }
+    set record ""
+    switch -exact -- $role {
+        experiments {
+            set record [class match -value -- $key equals /bigip_sm/mlflow.experiments]
+        }
+    }
+    if {$record eq ""} {
+        call bsm_refuse credentials-missing $bsm_id $bsm_connection
+        return ""
+    }
+    set fields [split $record |]
+    set count [llength $fields]
+    set not_after ""
+    if {$scheme eq "sigv4" && $count == 5 && [string length [lindex $fields 2]] == 64} {
+        if {[string is xdigit -strict [lindex $fields 2]]} {
+            set not_after [lindex $fields 3]
+        }
+    }
+    set token [lindex $fields end]
+    if {[lindex $fields 0] ne "1" || $token eq "" || ![regexp -- {^[1-9][0-9]{9}$} $not_after]} {
+        set not_after 9999999999
+    }
+    # No STS session lives longer than 12 hours.
+    if {$not_after > $now + 43200} {
+        call bsm_refuse credentials-invalid $bsm_id $bsm_connection
+        return ""
+    }
+    if {$not_after <= $now + 30} {
+        call bsm_refuse credentials-expired $bsm_id $bsm_connection
+        return ""
+    }
+
+    if {$query eq ""} {
+        HTTP::uri $path
+    } else {
+        HTTP::uri $path?$query
+    }
+    HTTP::header replace Host $host
+    if {$scheme eq "sigv4"} {
+        # SageMaker drops every header it does not know; these two reach the model. The subject's alphabet is bounded,
+        # so encoding these characters is enough to keep it from adding an attribute.
+        set attributes principal=[string map {" " %20 + %2B , %2C / %2F : %3A = %3D @ %40} $principal],route=$route
+        set extra [list x-amzn-sagemaker-custom-attributes $attributes x-amzn-sagemaker-inference-id $bsm_id]
+        if {[llength $target] > 10} {
+            set extra [lindex $target 10]
+        }
+        set pairs [list "host $host" "x-amz-date $stamp" "x-amz-security-token $token"]
+        if {$content_type ne ""} {
+            lappend pairs "content-type $content_type"
+        }
+        foreach {name value} $extra {
+            lappend pairs "$name $value"
+        }
+        # A blank sorts before every character of a name.
+        set headers ""
+        set signed ""
+        foreach pair [lsort $pairs] {
+            set at [string first " " $pair]
+            set name [string range $pair 0 [expr {$at - 1}]]
+            append headers $name : [string range $pair [expr {$at + 1}] end] "\n"
+            append signed $name ";"
+        }
+        set signed [string range $signed 0 end-1]
+        # The path is encoded once more than on the wire (SigV4 for every service but S3).
+        set encoded {% %25 ! %21 $ %24 & %26 ' %27 ( %28 ) %29 * %2A + %2B , %2C ; %3B = %3D : %3A @ %40}
+        set request "[HTTP::method]\n[string map $encoded $path]\n$query\n$headers\n$signed\n$payload_hash"
+        set scope $date/$region/$service/aws4_request
+        set signature [call bsm_signature $request $stamp $scope [lindex $fields 2]]
+        set credential "Credential=[lindex $fields 1]/$scope, SignedHeaders=$signed, Signature=$signature"
+        HTTP::header insert X-Amz-Date $stamp X-Amz-Security-Token $token
+        foreach {name value} $extra {
+            HTTP::header insert $name $value
+        }
+        HTTP::header insert Authorization "AWS4-HMAC-SHA256 $credential"
+    }
+    pool $pool
+    return [list $region $hosts]
+}
+
+# Whether a header's value is one of those that may be sent; one that ends in an asterisk stands for all that begin so.
+proc bsm_is_listed {value words} {
+    if {[lsearch -exact $words *] >= 0} {
+        return 1
+    }
+    if {![regexp -- {\A[A-Za-z0-9_./:=+@-]+\Z} $value] || [string first .. $value] >= 0} {
+        return 0
+    }
+    foreach word $words {
+        if {$word eq $value} {
+            return 1
+        }
+        if {[string match {*[*]} $word]} {
+            set start [string range $word 0 end-1]
+            if {[string equal -length [string length $start] $start $value]} {
+                return 1
+            }
+        }
+    }
+    return 0
+}
+
+# Fires for resumed sessions too, so that their identity is the one of the session's certificate.
+when CLIENTSSL_HANDSHAKE priority 500 {
+    set bsm_certificate untrusted
+    set bsm_common_name ""
+    if {[catch {
+        if {[SSL::cert count] == 0} {
+            set bsm_certificate none
+        } elseif {[SSL::verify_result] == 0} {
+            set bsm_common_name [X509::subject [SSL::cert 0] commonName]
+            if {[regexp -- {^[A-Za-z0-9 ._@+=,:/-]{1,128}$} $bsm_common_name]} {
+                set bsm_certificate verified
+            } else {
+                set bsm_certificate unusable
+            }
+        }
+    } bsm_error] == 1} {
+        set bsm_certificate untrusted
+        log local0.err "bigip-sm mlflow/public: a client certificate could not be read"
+    }
+}
+
+when HTTP_REQUEST priority 500 {
+    set bsm_stage read
+    set bsm_forwarded 0
+    set bsm_connection close
+    set bsm_id [format %02x [TMM::cmp_unit]]
+    append bsm_id - [format %08x [expr {int(rand() * 4294967295.0)}]]
+    append bsm_id [format %08x [expr {int(rand() * 4294967295.0)}]]
+    if {[catch {
+        set bsm_stage read
+        set bsm_method [HTTP::method]
+        set bsm_path [HTTP::path]
+        set bsm_type ""
+        set bsm_length ""
+        set bsm_transfer ""
+        set bsm_expect ""
+        set bsm_encoding ""
+        set bsm_bearer [list]
+        set bsm_sent [list]
+        if {[lsearch -exact {mlflow.example.com} [lindex [split [string tolower [HTTP::host]] :] 0]] < 0} {
+            call bsm_refuse unknown-host $bsm_id $bsm_connection
+            return
+        }
+
+        set bsm_stage strip
+        # Nothing of the caller's goes on but these headers: no forged identity, no signature, no hop-by-hop header.
+        foreach bsm_name [HTTP::header names] {
+            switch -exact -- [string tolower $bsm_name] {
+                host - accept {
+                    set bsm_value [HTTP::header value $bsm_name]
+                }
+                content-type {
+                    set bsm_value [HTTP::header value $bsm_name]
+                    set bsm_type [string trim $bsm_value]
+                }
+                content-length {
+                    set bsm_value [HTTP::header value $bsm_name]
+                    set bsm_length $bsm_value
+                }
+                transfer-encoding {
+                    set bsm_value [HTTP::header value $bsm_name]
+                    set bsm_transfer [string tolower $bsm_value]
+                }
+                default {
+                    if {[string equal -nocase expect $bsm_name]} {
+                        set bsm_expect [string tolower [HTTP::header value $bsm_name]]
+                    } elseif {[string equal -nocase content-encoding $bsm_name]} {
+                        set bsm_encoding [string tolower [HTTP::header value $bsm_name]]
+                    }
+                    switch -exact -- [string tolower $bsm_name] {
+                        authorization {
+                            # Basic, AWS4-HMAC-SHA256 and others mean nothing here and go away unread.
+                            set bsm_value [HTTP::header value $bsm_name]
+                            if {[regexp -nocase -- {^bearer(?:[ \t]|$)} $bsm_value]} {
+                                set bsm_bearer [list [string trim [string range $bsm_value 6 end]]]
+                            }
+                            set bsm_count [HTTP::header count $bsm_name]
+                        }
+                        x-mlflow-experiment-id {
+                            # SigV4 signs a header's value with single blanks.
+                            regsub -all -- { +} [string trim [HTTP::header value $bsm_name]] " " bsm_value
+                            if {[string length $bsm_value] > 1024 || ![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
+                                call bsm_refuse header-invalid $bsm_id $bsm_connection
+                                return
+                            }
+                            lappend bsm_sent x-mlflow-experiment-id $bsm_value
+                            set bsm_count [HTTP::header count $bsm_name]
+                        }
+                        default {
+                            set bsm_count 1
+                        }
+                    }
+                    if {$bsm_count > 1} {
+                        call bsm_refuse header-invalid $bsm_id $bsm_connection
+                        return
+                    }
+                    HTTP::header remove $bsm_name
+                    while {[HTTP::header exists $bsm_name]} {
+                        HTTP::header remove $bsm_name
+                    }
+                    continue
+                }
+            }
+            if {[HTTP::header count $bsm_name] > 1 || [string length $bsm_value] > 1024} {
+                call bsm_refuse header-invalid $bsm_id $bsm_connection
+                return
+            }
+            if {![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
+                call bsm_refuse header-invalid $bsm_id $bsm_connection
+                return
+            }
+        }
+        if {$bsm_transfer eq "" && ($bsm_length eq "" || $bsm_length eq "0")} {
+            set bsm_connection keep-alive
+        }
+        if {$bsm_type eq ""} {
+            HTTP::header remove Content-Type
+        } elseif {[string first "  " $bsm_type] >= 0} {
+            # SigV4 signs a header's value with single blanks.
+            regsub -all -- { +} $bsm_type " " bsm_type
+        }
+
+        set bsm_stage authenticate
+        set bsm_identity ""
+        set bsm_subject ""
+        switch -exact -- $bsm_certificate {
+            verified {
+                if {$bsm_identity eq ""} {
+                    set bsm_identity staff
+                    set bsm_subject $bsm_common_name
+                }
+            }
+            none {
+            }
+            unusable {
+                call bsm_refuse client-certificate-unusable $bsm_id $bsm_connection
+                return
+            }
+            default {
+                call bsm_refuse client-certificate-untrusted $bsm_id $bsm_connection
+                return
+            }
+        }
+        # Only the hash of a key is known here, and a look-up by hash takes no longer for a key that is nearly right.
+        if {$bsm_identity eq "" && [llength $bsm_bearer] == 1} {
+            binary scan [CRYPTO::hash -alg sha256 [lindex $bsm_bearer 0]] H* bsm_hash
+            set bsm_holder_of_key [split [class match -value -- $bsm_hash equals /mlflow/gateway/keys_jobs] |]
+            if {[lindex $bsm_holder_of_key 0] ne "1"} {
+                call bsm_refuse api-key-unknown $bsm_id $bsm_connection
+                return
+            }
+            set bsm_identity jobs
+            set bsm_subject [lindex $bsm_holder_of_key 2]
+        }
+        set bsm_bearer [list]
+        if {$bsm_identity eq ""} {
+            call bsm_refuse unauthenticated $bsm_id $bsm_connection
+            return
+        }
+
+        set bsm_stage route
+        set bsm_target [class match -value -- "$bsm_method $bsm_path" equals /mlflow/gateway/routes_public]
+        if {$bsm_target eq ""} {
+            # A path that equals a route's is in normal form already; any other has to prove it.
+            if {![call bsm_is_normal $bsm_path]} {
+                call bsm_refuse path-not-normalized $bsm_id $bsm_connection
+                return
+            }
+            set bsm_target [class match -value -- "$bsm_method $bsm_path" starts_with /mlflow/gateway/prefixes_public]
+        }
+        if {$bsm_target eq ""} {
+            set bsm_allow [class match -value -- "* $bsm_path" equals /mlflow/gateway/routes_public]
+            if {$bsm_allow eq ""} {
+                set bsm_allow [class match -value -- "* $bsm_path" starts_with /mlflow/gateway/prefixes_public]
+            }
+            if {$bsm_allow ne ""} {
+                call bsm_refuse method-not-allowed $bsm_id $bsm_connection $bsm_allow
+            } else {
+                call bsm_refuse no-route $bsm_id $bsm_connection
+            }
+            return
+        }
+        set bsm_target [split $bsm_target |]
+        set bsm_route [lindex $bsm_target 1]
+        set bsm_scheme [lindex $bsm_target 2]
+        set bsm_limit [lindex $bsm_target 6]
+        set bsm_stages [split [lindex $bsm_target 9] ,]
+
+        set bsm_stage authorize
+        # A record without a subject stands for every subject of the identity.
+        if {![class match -- "$bsm_route|$bsm_identity:$bsm_subject" equals /mlflow/gateway/access]} {
+            if {![class match -- "$bsm_route|$bsm_identity:" equals /mlflow/gateway/access]} {
+                call bsm_refuse not-allowed $bsm_id $bsm_connection
+                return
+            }
+        }
+
+        set bsm_stage limit
+        set bsm_query ""
+        if {[HTTP::query] ne "" && [catch {call bsm_query [HTTP::query]} bsm_query]} {
+            call bsm_refuse query-invalid $bsm_id $bsm_connection
+            return
+        }
+        if {$bsm_encoding ne "" && $bsm_encoding ne "identity"} {
+            call bsm_refuse content-encoding-refused $bsm_id $bsm_connection
+            return
+        }
+        if {![regexp -- {^[0-9]*$} $bsm_length] || ($bsm_transfer ne "" && $bsm_transfer ne "chunked")} {
+            call bsm_refuse header-invalid $bsm_id $bsm_connection
+            return
+        }
+        # A leading zero would make Tcl read the number as octal; more than nine digits is more than any limit.
+        set bsm_size 0
+        if {$bsm_length ne ""} {
+            scan $bsm_length %d bsm_size
+        }
+        if {[string length $bsm_length] > 9 || $bsm_size > $bsm_limit} {
+            call bsm_refuse body-too-large $bsm_id $bsm_connection
+            return
+        }
+        if {$bsm_expect ne "" && $bsm_expect ne "100-continue"} {
+            call bsm_refuse expectation-failed $bsm_id $bsm_connection
+            return
+        }
+
+        set bsm_stage target
+        # What the kind of the upstream makes of the request. What a route allows is data; how it is read is here.
+        if {[lsearch -exact $bsm_stages target] >= 0} {
+            set bsm_rule [split [class match -value -- $bsm_route equals /mlflow/gateway/targets] |]
+            set bsm_words [lindex $bsm_rule 6]
+            set bsm_where [lindex $bsm_target 7]
+            set bsm_rest [string range $bsm_path [lindex $bsm_rule 2] end]
+            set bsm_attributes ""
+            set bsm_extra [list]
+            if {[lindex $bsm_rule 0] ne "1"} {
+                call bsm_refuse internal-error $bsm_id $bsm_connection
+                return
+            }
+            foreach bsm_pair [split [lindex $bsm_rule 4] ,] {
+                set bsm_at [string first = $bsm_pair]
+                lappend bsm_extra [string range $bsm_pair 0 [expr {$bsm_at - 1}]]
+                lappend bsm_extra [string range $bsm_pair [expr {$bsm_at + 1}] end]
+            }
+            foreach bsm_allowed [split [lindex $bsm_rule 5] ,] {
+                set bsm_allowed [split $bsm_allowed]
+                foreach {bsm_name bsm_value} $bsm_sent {
+                    if {$bsm_name eq [lindex $bsm_allowed 0]} {
+                        if {![call bsm_is_listed $bsm_value [lrange $bsm_allowed 1 end]]} {
+                            call bsm_refuse header-not-allowed $bsm_id $bsm_connection
+                            return
+                        }
+                        lappend bsm_extra $bsm_name $bsm_value
+                    }
+                }
+            }
+            switch -exact -- [lindex $bsm_rule 1] {
+                mlflow {
+                    # MLflow's REST API. What else the server has, such as its own screens, is not for clients.
+                    set bsm_found 0
+                    set bsm_shape {\A(?:api/2[.]0/mlflow-artifacts/(?:artifacts|mpu|presigned)(?:/.*)?|version)\Z}
+                    if {[regexp -- {\Aapi/[23][.]0/mlflow/([a-z-]+)(?:/.*)?\Z} $bsm_rest bsm_all bsm_name]} {
+                        switch -exact -- $bsm_name {
+                            artifacts -
+                            datasets -
+                            experiments -
+                            get-online-trace-details -
+                            issues -
+                            label-schemas -
+                            logged-models -
+                            metrics -
+                            model-versions -
+                            prompt-optimization -
+                            registered-models -
+                            review-queues -
+                            runs -
+                            scorers -
+                            server-info -
+                            traces -
+                            unified-traces {
+                                set bsm_found 1
+                            }
+                        }
+                    } elseif {$bsm_rest eq "v1/traces" || [regexp -- $bsm_shape $bsm_rest]} {
+                        set bsm_found 1
+                    }
+                    if {!$bsm_found} {
+                        call bsm_refuse operation-not-allowed $bsm_id $bsm_connection
+                        return
+                    }
+                    set bsm_where /$bsm_rest
+                    # A route on which all may do all need not tell reading from writing.
+                    if {$bsm_words eq "told"} {
+                        set bsm_operation mlflow:write
+                        if {$bsm_method eq "GET" || $bsm_method eq "HEAD"} {
+                            set bsm_operation mlflow:read
+                        } elseif {$bsm_method eq "POST"} {
+                            switch -exact -- $bsm_rest {
+                                api/2.0/mlflow/artifacts/presigned-download-url -
+                                api/2.0/mlflow/experiments/search -
+                                api/2.0/mlflow/logged-models/search -
+                                api/2.0/mlflow/registered-models/get-latest-versions -
+                                api/2.0/mlflow/runs/search -
+                                api/3.0/mlflow/datasets/search -
+                                api/3.0/mlflow/issues/search -
+                                api/3.0/mlflow/prompt-optimization/jobs/search -
+                                api/3.0/mlflow/traces/batchGetInfos -
+                                api/3.0/mlflow/traces/calculate-filter-correlation -
+                                api/3.0/mlflow/traces/metrics -
+                                api/3.0/mlflow/traces/search {
+                                    set bsm_operation mlflow:read
+                                }
+                            }
+                        }
+                        set bsm_key $bsm_route/$bsm_operation
+                        if {![class match -- "$bsm_key|$bsm_identity:$bsm_subject" equals /mlflow/gateway/access]} {
+                            if {![class match -- "$bsm_key|$bsm_identity:" equals /mlflow/gateway/access]} {
+                                call bsm_refuse operation-not-granted $bsm_id $bsm_connection
+                                return
+                            }
+                        }
+                    }
+                }
+                default {
+                    call bsm_refuse internal-error $bsm_id $bsm_connection
+                    return
+                }
+            }
+            # SageMaker drops every header that it does not know; these two reach the model. The subject's alphabet is
+            # bounded, so encoding these characters is enough to keep it from adding an attribute.
+            if {[lindex $bsm_rule 3] eq "attributes"} {
+                set bsm_named [string map {" " %20 + %2B , %2C / %2F : %3A = %3D @ %40} $bsm_identity:$bsm_subject]
+                set bsm_attributes [string trimright principal=$bsm_named,route=$bsm_route,$bsm_attributes ,]
+            }
+            if {$bsm_attributes ne ""} {
+                lappend bsm_extra x-amzn-sagemaker-custom-attributes $bsm_attributes
+            }
+            if {[lindex $bsm_rule 3] ne "none"} {
+                lappend bsm_extra x-amzn-sagemaker-inference-id $bsm_id
+            }
+            set bsm_target [lreplace $bsm_target 7 7 $bsm_where]
+            lappend bsm_target $bsm_extra
+        }
+
+        set bsm_stage collect
+        set bsm_caller $bsm_identity:$bsm_subject
+        if {$bsm_size == 0 && $bsm_transfer eq ""} {
+            # SHA-256 of nothing.
+            set bsm_hash e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+            set bsm_region [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id keep-alive]
+            if {$bsm_region ne ""} {
+                set bsm_forwarded 1
+            }
+            return
+        }
+        if {$bsm_expect ne ""} {
+            SSL::respond "HTTP/1.1 100 Continue\r\n\r\n"
+        }
+        # One byte more than the limit, so that a body of unknown length shows that it is too large.
+        if {$bsm_transfer ne ""} {
+            HTTP::collect [expr {$bsm_limit + 1}]
+        } else {
+            HTTP::collect $bsm_size
+        }
+
+    } bsm_error] == 1} {
+        log local0.err "bigip-sm mlflow/public: request $bsm_id failed in stage $bsm_stage"
+        if {![HTTP::has_responded]} {
+            call bsm_refuse internal-error $bsm_id $bsm_connection
+        }
+    }
+}
+
+when HTTP_REQUEST_DATA priority 500 {
+    if {[catch {
+        set bsm_stage sign
+        if {[HTTP::payload length] > $bsm_limit} {
+            call bsm_refuse body-too-large $bsm_id $bsm_connection
+            return
+        }
+        binary scan [CRYPTO::hash -alg sha256 [HTTP::payload]] H* bsm_hash
+        set bsm_region [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id keep-alive]
+        if {$bsm_region ne ""} {
+            set bsm_forwarded 1
+        }
+    } bsm_error] == 1} {
+        log local0.err "bigip-sm mlflow/public: request $bsm_id failed in stage $bsm_stage"
+        if {![HTTP::has_responded]} {
+            call bsm_refuse internal-error $bsm_id $bsm_connection
+        }
+    }
+}
+
+# A request that did not come through the whole pipeline does not leave, whatever TMM makes of it.
+when LB_SELECTED priority 500 {
+    if {![info exists bsm_forwarded] || $bsm_forwarded != 1} {
+        reject
+    }
+}
+
+when LB_FAILED priority 500 {
+    call bsm_refuse upstream-unreachable $bsm_id close
+}
+
+# The name that is verified and sent in the handshake follows the region that was signed for.
+when SERVER_CONNECTED priority 500 {
+    SSL::profile /mlflow/gateway/tls_[lindex $bsm_region 1]_[string map {- _} [lindex $bsm_region 0]]
+}
+
+when HTTP_RESPONSE priority 500 {
+    if {[HTTP::status] == 403} {
+        # AWS refuses the gateway, not the caller, and its text may quote the session token.
+        set bsm_type [string range [HTTP::header value X-Amzn-ErrorType] 0 63]
+        set bsm_aws_id [string range [HTTP::header value X-Amzn-RequestId] 0 63]
+        log local0.err "bigip-sm mlflow/public: AWS refused request $bsm_id: $bsm_type, AWS request $bsm_aws_id"
+        call bsm_refuse aws-refused $bsm_id keep-alive
+        return
+    }
+    HTTP::header remove X-Gateway-Reason
+    HTTP::header replace X-Request-Id $bsm_id
+}
