@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.upstreams import Bedrock, SageMaker, SageMakerApi, SageMakerOpenAi, SageMakerTensorFlow, Upstream
+from bigip_sm.spec.upstreams import (
+    Bedrock,
+    MlflowUpstream,
+    SageMaker,
+    SageMakerApi,
+    SageMakerOpenAi,
+    SageMakerTensorFlow,
+    Upstream,
+)
 
 CHAT_PATH = "/chat/completions"
 """What the path of a route ends in where the callers are OpenAI clients."""
@@ -51,6 +59,8 @@ def _below(upstream: Upstream) -> str:
         return f"{model}{version}:{upstream.methods[0]}"
     if isinstance(upstream, Bedrock):
         return f"{upstream.models[0]}/{upstream.operations[0]}"
+    if isinstance(upstream, MlflowUpstream):
+        return "api/2.0/mlflow/experiments/search"
     return "example"
 
 
@@ -59,6 +69,8 @@ def _body(upstream: Upstream, model: str, *, openai: bool) -> dict[str, Any]:
         return {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
     if isinstance(upstream, Bedrock):
         return {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
+    if isinstance(upstream, MlflowUpstream):
+        return {"max_results": 10}
     if isinstance(upstream, SageMakerApi):
         return {"TrainingJobName": "example"}
     return {"instances": [[1.0, 2.0, 5.0]]}

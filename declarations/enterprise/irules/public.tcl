@@ -151,7 +151,7 @@ proc bsm_refuse {reason request_id connection {allow ""} {retry ""} {limits ""}}
         }
         operation-not-granted {
             set status 403
-            set message "this caller may use the model, but not like this: stream"
+            set message "this caller may use the route, but not for this operation"
         }
         operation-not-allowed {
             set status 403

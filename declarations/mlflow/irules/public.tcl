@@ -772,7 +772,12 @@ when SERVER_CONNECTED priority 500 {
 }
 
 when HTTP_RESPONSE priority 500 {
-    if {[HTTP::status] == 403} {
+    # A server of one's own, and an API behind API Gateway, may say 403 for themselves.
+    set bsm_own [string match http_* [lindex $bsm_region 1]]
+    if {[string match execute_api_* [lindex $bsm_region 1]] && ![HTTP::header exists X-Amzn-ErrorType]} {
+        set bsm_own 1
+    }
+    if {[HTTP::status] == 403 && !$bsm_own} {
         # AWS refuses the gateway, not the caller, and its text may quote the session token.
         set bsm_type [string range [HTTP::header value X-Amzn-ErrorType] 0 63]
         set bsm_aws_id [string range [HTTP::header value X-Amzn-RequestId] 0 63]

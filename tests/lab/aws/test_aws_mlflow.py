@@ -34,7 +34,7 @@ async def forward(method: str, target: bytes, headers: list[tuple[str, str]], bo
 
 def aws() -> Runtime:
     apis = {host: MlflowApi(SERVICES[host], HEADERS[host], [ARNS[host]], forward) for host in HEADERS}
-    hosts = {host: "us-east-1" for host in HEADERS}
+    hosts = dict.fromkeys(HEADERS, "us-east-1")
     return Runtime(endpoints={}, sessions=STORE, hosts=hosts, apis=apis)
 
 
