@@ -178,7 +178,7 @@ def test_every_reason_is_made_to_happen() -> None:
         "acquire",
         "circuit",
         "canary",
-        "operation",
+        "operation mlflow",
         "owe",
         "measure",
         "ask",
