@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from bigip_sm.errors import RenderError
 from bigip_sm.render.callers import AUTHORIZATION
-from bigip_sm.render.samples import CHAT_PATH, sample_of
+from bigip_sm.render.samples import CHAT_PATH, MLFLOW_SAMPLE, sample_of
 from bigip_sm.spec.identities import ApiKeyIdentity, ClientCertificateIdentity, JwtIdentity
 from bigip_sm.spec.model import Spec
+from bigip_sm.spec.upstreams import MlflowUpstream
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -48,6 +49,9 @@ def example(spec: Spec, name: str, language: Language, identity: str | None = No
     openai = sample.method == "POST" and sample.path.endswith(CHAT_PATH)
     credential = _credential(spec, name, identity)
     template = f"example_openai.{language}.j2" if openai and language == "python" else f"example.{language}.j2"
+    # MLflow's client sends tokens and keys in Authorization only.
+    if isinstance(spec.upstreams[route.upstream], MlflowUpstream) and credential.header in ("", "Authorization"):
+        template = "example_mlflow.python.j2" if language == "python" else template
     return (
         _environment()
         .get_template(template)
@@ -57,7 +61,7 @@ def example(spec: Spec, name: str, language: Language, identity: str | None = No
             route=name,
             method=sample.method,
             url=url,
-            base_url=url.removesuffix(CHAT_PATH),
+            base_url=url.removesuffix(CHAT_PATH).removesuffix(MLFLOW_SAMPLE),
             model=sample.model,
             body=sample.body,
             headers=sample.headers,

@@ -20,6 +20,9 @@ from bigip_sm.spec.upstreams import (
 CHAT_PATH = "/chat/completions"
 """What the path of a route ends in where the callers are OpenAI clients."""
 
+MLFLOW_SAMPLE = "/api/2.0/mlflow/experiments/search"
+"""What follows the address of an MLflow server in its sample: it reads, so every caller may."""
+
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
@@ -60,7 +63,7 @@ def _below(upstream: Upstream) -> str:
     if isinstance(upstream, Bedrock):
         return f"{upstream.models[0]}/{upstream.operations[0]}"
     if isinstance(upstream, MlflowUpstream):
-        return "api/2.0/mlflow/experiments/search"
+        return MLFLOW_SAMPLE.removeprefix("/")
     return "example"
 
 

@@ -13,6 +13,7 @@ from bigip_sm.aws.policy import permissions, session_policy
 from bigip_sm.errors import CredentialError
 from bigip_sm.spec import load
 from bigip_sm.spec.model import Spec
+from bigip_sm.spec.upstreams import MlflowUpstream
 
 ACCOUNT = "123456789012"
 
@@ -48,6 +49,17 @@ def test_pins_are_those_of_endpoints_and_their_components(spec: Spec) -> None:
         "mistral-7b",
         "tf-v2",
         "words-v1",
+    }
+
+
+def test_mlflow_is_allowed_on_its_own_server_only() -> None:
+    example = load(Path(__file__).parents[2] / "declarations" / "mlflow" / "gateway.yaml")
+    app, tracking = (example.upstreams[name] for name in ("app", "tracking"))
+    assert isinstance(app, MlflowUpstream)
+    assert isinstance(tracking, MlflowUpstream)
+    assert permissions(example, "experiments") == {
+        "sagemaker-mlflow:*": (app.arn, tracking.arn),
+        "sagemaker:CallMlflowAppApi": (app.arn,),
     }
 
 

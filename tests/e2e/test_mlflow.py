@@ -18,6 +18,7 @@ from typing import Any
 
 import mlflow
 import pytest
+from examples_kit import environment, run
 from gateway_kit import ROOT, Answer, Gateway, running_gateway
 from kinds_kit import resolve_here
 from mlflow.entities import Metric, Param
@@ -26,6 +27,7 @@ from mlflow.tracking import MlflowClient
 
 from bigip_sm.lab.aws.refusal import Refusal
 from bigip_sm.lab.aws.runtime import ACCEPTED, Fault, throttled, unavailable
+from bigip_sm.render.examples import Language, example
 from bigip_sm.render.mlflow import ENTITIES, SEARCHES
 
 HOSTNAME = "mlflow.example.com"
@@ -339,6 +341,18 @@ def test_curl(gateway: Gateway) -> None:
     made = curl("--json", '{"name": "by curl"}', f"{base}/experiments/create")
     found = curl("-G", "--data-urlencode", "experiment_name=by curl", f"{base}/experiments/get-by-name")
     assert found["experiment"]["experiment_id"] == made["experiment_id"]
+
+
+@pytest.mark.parametrize("language", ["curl", "python"])
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_examples_for_clients_run(gateway: Gateway, tmp_path: Path, language: Language, flavour: str) -> None:
+    variables = environment(gateway, tmp_path, HOSTNAME) | {"API_KEY": KEY, "HOME": str(tmp_path)}
+    variables["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(gateway.lab.ca_file)
+    variables["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    done = run(language, example(gateway.stage.spec, flavour, language, "jobs"), variables, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Default" in done.stdout
+    assert gateway.seen()[-1].sni == FLAVOURS[flavour][2]
 
 
 @pytest.mark.parametrize("headers", [[], [("Authorization", "Bearer wrong-key-wrong-key-wrong-key")]])
