@@ -388,6 +388,7 @@ when HTTP_REQUEST priority 500 {
     set bsm_stage read
     set bsm_forwarded 0
     set bsm_connection close
+    set bsm_region ""
     set bsm_id [format %02x [TMM::cmp_unit]]
     append bsm_id - [format %08x [expr {int(rand() * 4294967295.0)}]]
     append bsm_id [format %08x [expr {int(rand() * 4294967295.0)}]]

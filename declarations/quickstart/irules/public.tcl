@@ -334,6 +334,7 @@ when HTTP_REQUEST priority 500 {
     set bsm_stage read
     set bsm_forwarded 0
     set bsm_connection close
+    set bsm_region ""
     set bsm_tried 0
     set bsm_replaced [list]
     set bsm_hash ""

@@ -89,7 +89,19 @@ def test_plain_http_keeps_the_other_defaults(box: Box) -> None:
     assert answer.json()["errors"][0].startswith("/T/A/vs/persistenceMethods: ['cookie'] (AS3's default)")
 
 
-@pytest.mark.parametrize("kind", ["Service_TCP", "Service_L4", "Service_Generic", "Service_UDP"])
+def test_a_plain_tcp_service_relays_and_takes_no_rules(box: Box) -> None:
+    plain = {"class": "Service_TCP", "virtualAddresses": ["10.0.0.1"], "virtualPort": 6514, "persistenceMethods": []}
+    box.deploy(small(vs=plain))
+    (virtual,) = box.config.all(VirtualServer)
+    assert (virtual.port, virtual.http, virtual.client_ssl, virtual.rules) == (6514, None, None, ())
+    defaults = box.declare(small(vs={key: value for key, value in plain.items() if key != "persistenceMethods"}))
+    assert defaults.json()["errors"][0].startswith("/T/A/vs/persistenceMethods: ['source-address'] (AS3's default)")
+    rule = {"class": "iRule", "iRule": "when CLIENT_ACCEPTED { }", "expand": False}
+    ruled = box.declare(small(vs={**plain, "iRules": ["rule"]}, rule=rule))
+    assert ruled.json()["errors"] == ["/T/A/vs/iRules: ['rule'] is not emulated by the lab"]
+
+
+@pytest.mark.parametrize("kind", ["Service_L4", "Service_Generic", "Service_UDP"])
 def test_other_services_are_refused(box: Box, kind: str) -> None:
     answer = box.declare(small(vs={"class": kind, "virtualAddresses": ["10.0.0.1"], "virtualPort": 80}))
     assert answer.json()["errors"] == [f"/T/A/vs: class {kind} is not emulated by the lab"]

@@ -332,18 +332,22 @@ SERVICE_HTTP = ClassRules(
     free=names("metadata"),
     refused=_SERVICE_REFUSED - {"profileHTTP2"} | {"serverTLS"},
 )
+_HTTP_ONLY = names("""policyIAM policyPerRequestAccess policyWAF profileAccess profileAnalytics profileApiProtection
+        profileBotDefense profileConnectivity profileDOS profileFPS profileHTML profileHTTP profileHTTP2
+        profileHTTPAcceleration profileHTTPCompression profileJSON profileMultiplex profileNTLM profilePingAccess
+        profileRequestAdapt profileResponseAdapt profileSSE profileVdi profileWebSocket""")
 SERVICE_TCP = ClassRules(
     "Service_TCP",
     closed=False,
     required=("virtualAddresses", "virtualPort"),
     used={
-        name: check
-        for name, check in _SERVICE_USED.items()
-        if name not in ("profileHTTP", "profileMultiplex", "iRules", "profileStatistics")
+        name: check for name, check in _SERVICE_USED.items() if name not in _HTTP_ONLY | {"iRules", "profileStatistics"}
     },
-    only={**_SERVICE_ONLY, "iRules": only([])},
+    only={**_SERVICE_ONLY, "iRules": only([]), "persistenceMethods": only([], default=["source-address"])},
     free=names("metadata"),
-    refused=_SERVICE_REFUSED | {"serverTLS", "profileHTTP", "profileMultiplex", "profileStatistics"},
+    refused=(_SERVICE_REFUSED - _HTTP_ONLY)
+    | names("""serverTLS profileStatistics mqttEnabled profileFTP profileICAP profileILX profilePPTP profileRTSP
+        profileSIP profileSOCKS"""),
 )
 TENANT = ClassRules(
     "Tenant",

@@ -31,6 +31,7 @@ BEDROCK = [
 REQUESTS = [
     ("churn", "POST", "/endpoints/churn-v7/invocations", {}, {}),
     ("stream", "POST", "/endpoints/words-v1/invocations-response-stream", {}, {}),
+    ("shaped", "POST", "/shaped", {}, {}),
     ("later", "POST", "/endpoints/churn-v7/async-invocations", {}, {}),
     ("chat", "POST", "/v1/chat/completions", CHAT, {}),
     ("llama", "POST", "/llama/v1/chat/completions", {**CHAT, "model": "jumpstart-llama-3-3-70b"}, {}),
