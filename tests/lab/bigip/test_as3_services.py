@@ -98,7 +98,7 @@ def test_a_plain_tcp_service_relays_and_takes_no_rules(box: Box) -> None:
     assert defaults.json()["errors"][0].startswith("/T/A/vs/persistenceMethods: ['source-address'] (AS3's default)")
     rule = {"class": "iRule", "iRule": "when CLIENT_ACCEPTED { }", "expand": False}
     ruled = box.declare(small(vs={**plain, "iRules": ["rule"]}, rule=rule))
-    assert ruled.json()["errors"] == ["/T/A/vs/iRules: ['rule'] is not emulated by the lab"]
+    assert ruled.json()["errors"] == ["/T/A/vs/iRules: ['rule'] instead of [] is not emulated by the lab"]
 
 
 @pytest.mark.parametrize("kind", ["Service_L4", "Service_Generic", "Service_UDP"])
