@@ -77,4 +77,7 @@ class AuditRecord(_Part):
     revision: str = Field(description="Digest of the gateway.yaml in force")
     retention_days: int = Field(description="How long the sink is to keep the record")
     at: At = Field(description="When each event happened")
+    findings: tuple[str, ...] = Field(
+        description="What the guards found, at most 32: `<guard>/<version>/<type>/<what>=<count or score>:<action>`"
+    )
     aws: AwsRefusal | None = Field(description="What AWS refused; only with reason aws-refused")

@@ -41,8 +41,9 @@ JSON = frozenset({"operation", "ask", "translate", "validate"})
 RESPONSE = ("limit_headers", "clean")
 """Optional stages of HTTP_RESPONSE, in order."""
 
-ANSWER = ("reframe", "guard_response", "usage", "shape")
-"""Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share."""
+ANSWER = ("reframe", "usage", "guard_response", "shape")
+"""Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share.
+``usage`` comes before what may end an answer: a blocked answer has cost its tokens too."""
 
 OPTIONAL = ("settle", "content", "target", "quota", *BODY, *CHOOSE, *FORWARD, *CHOICE, *RESPONSE, *ANSWER)
 

@@ -281,7 +281,7 @@ proc bsm_refuse {reason request_id connection {allow ""} {retry ""} {limits ""}}
     upvar 1 bsm_told told bsm_told_status told_status
     set told $reason
     set told_status $status
-    set details "\"type\":\"gateway_error\",\"code\":\"$reason\",\"request_id\":\"$request_id\""
+    set details "\"type\":\"gateway_error\",\"param\":null,\"code\":\"$reason\",\"request_id\":\"$request_id\""
     set body "{\"error\":{\"message\":\"$message\",$details}}"
     set type application/json
     if {$allow ne ""} {
@@ -604,8 +604,13 @@ proc bsm_may_retry {status type target failed} {
         return 0
     }
     set others 0
+    set breaks [expr {[lsearch -exact [split [lindex $target 9] ,] circuit] >= 0}]
     foreach choice [split $regions ,] {
         set candidate [lindex [split $choice =] 0]
+        # A region that is skipped is no help, and the answer that is there tells the caller more.
+        if {$breaks && [call bsm_circuit_open $upstream $candidate] > 0} {
+            continue
+        }
         if {$candidate ne $failed} {
             incr others [active_members /enterprise/gateway/pool_${upstream}_[string map {- _} $candidate]]
         }
@@ -1851,6 +1856,8 @@ proc bsm_model_error {text status request_id} {
         }
     }
     regexp -- {\AReceived [a-z]+ error \([0-9]+\) from [^ ]+ with message "(.*)"[.] See http} $message all message
+    # A caller may have a model quote him, and what follows looks from every "http" onwards.
+    set message [string range $message 0 7999]
     regsub -all -- {https?://[^ "]*console[^ "]*} $message "" message
     regsub -all -- {arn:aws[^ "]*} $message "" message
     regsub -all -- {Endpoint [A-Za-z0-9-]+ of account [0-9]+} $message "The endpoint" message
@@ -1872,7 +1879,7 @@ proc bsm_model_error {text status request_id} {
         set type server_error
     }
     set message [call bsm_json_quote $message]
-    set details "\"type\":\"$type\",\"code\":\"model_error\",\"request_id\":\"$request_id\""
+    set details "\"type\":\"$type\",\"param\":null,\"code\":\"model_error\",\"request_id\":\"$request_id\""
     return [list $status "{\"error\":{\"message\":\"$message\",$details}}"]
 }
 
@@ -1953,7 +1960,7 @@ proc bsm_event_data {events} {
 
 # The events that end a stream before its time.
 proc bsm_stop_event {reason request_id} {
-    set details "\"type\":\"gateway_error\",\"code\":\"$reason\",\"request_id\":\"$request_id\""
+    set details "\"type\":\"gateway_error\",\"param\":null,\"code\":\"$reason\",\"request_id\":\"$request_id\""
     return "data: {\"error\":{\"message\":\"the gateway ended this answer\",$details}}\n\ndata: \[DONE]\n\n"
 }
 
@@ -2297,6 +2304,7 @@ proc bsm_audit {} {
     upvar 1 bsm_method method bsm_path path bsm_route route bsm_target target bsm_region region bsm_stage stage
     upvar 1 bsm_identity identity bsm_subject subject bsm_told told bsm_told_status told_status
     upvar 1 bsm_answered answered bsm_got got bsm_gave gave bsm_proof proof bsm_aws_id aws_id
+    upvar 1 bsm_findings findings
     upvar 1 bsm_class class bsm_groups groups
     upvar 1 bsm_at_accepted at_accepted bsm_at_tls at_tls bsm_at_request at_request bsm_at_body at_body
     upvar 1 bsm_at_signed at_signed bsm_at_sent at_sent bsm_at_answer at_answer bsm_at_last at_last
@@ -2360,6 +2368,11 @@ proc bsm_audit {} {
         append record ",\"body\":[call bsm_or_null $at_body],\"signed\":[call bsm_or_null $at_signed]"
         append record ",\"sent\":[call bsm_or_null $at_sent],\"answer\":[call bsm_or_null $at_answer]"
         append record ",\"last\":[call bsm_or_null $at_last]}"
+        set noted [list]
+        foreach finding [lrange $findings 0 31] {
+            lappend noted \"[call bsm_quoted $finding]\"
+        }
+        append record ",\"findings\":\[[join $noted ,]\]"
         if {$told eq "aws-refused" && [llength $proof] == 5} {
             foreach {stamp scope signed payload canonical} $proof {
                 break
@@ -2448,6 +2461,7 @@ when HTTP_REQUEST priority 500 {
     set bsm_subject ""
     set bsm_class ""
     set bsm_groups [list]
+    set bsm_findings [list]
     set bsm_route ""
     set bsm_target [list]
     set bsm_region ""
@@ -3568,7 +3582,7 @@ when CLIENT_CLOSED priority 500 {
 }
 
 # What the stages that read an answer's body share. A stage is a file that changes these in place; the order is reframe,
-# guard_response, usage, shape.
+# usage, guard_response, shape: an answer that is blocked has cost its tokens too.
 #   bsm_mode    whole: one event with the whole body. stream: events as the body arrives; there may be no last one, so
 #               nothing waits for the end of the body, which server-sent events (HTML standard, section 9.2) announce
 #               by "data: [DONE]"
@@ -3599,6 +3613,51 @@ when HTTP_RESPONSE_DATA priority 500 {
                 }
                 if {[string length $bsm_rest] > $bsm_answer_limit} {
                     set bsm_stop answer-too-large
+                }
+            }
+            if {$bsm_stop eq "" && [lsearch -exact $bsm_stages usage] >= 0} {
+                set bsm_stage usage
+                if {$bsm_mode eq "whole" && [llength $bsm_owed]} {
+                    set bsm_total [call bsm_usage $bsm_chunk]
+                    if {$bsm_total eq ""} {
+                        set bsm_total [expr {$bsm_prompt + ([string length $bsm_chunk] + 3) / 4}]
+                    }
+        if {[llength $bsm_owed]} {
+            if {$bsm_total eq ""} {
+                # Nothing was told, or the caller has left: about a token for each event.
+                set bsm_total [expr {$bsm_prompt + $bsm_events}]
+            }
+            set bsm_meters $bsm_owed
+            set bsm_owed [list]
+            call bsm_spend $bsm_meters $bsm_total
+        }
+                }
+                if {$bsm_mode eq "stream"} {
+                    foreach bsm_data [call bsm_event_data $bsm_chunk] {
+                        if {$bsm_data eq "\[DONE]"} {
+        if {[llength $bsm_owed]} {
+            if {$bsm_total eq ""} {
+                # Nothing was told, or the caller has left: about a token for each event.
+                set bsm_total [expr {$bsm_prompt + $bsm_events}]
+            }
+            set bsm_meters $bsm_owed
+            set bsm_owed [list]
+            call bsm_spend $bsm_meters $bsm_total
+        }
+                            call bsm_release $bsm_held
+                            set bsm_held [list]
+                        }
+                        incr bsm_events
+                        if {[llength $bsm_owed] && [string first "\"usage\"" $bsm_data] >= 0} {
+                            set bsm_found [call bsm_usage $bsm_data]
+                            if {$bsm_found ne ""} {
+                                set bsm_total $bsm_found
+                            }
+                        }
+                    }
+                    if {$bsm_hidden && [string first "\"usage\"" $bsm_chunk] >= 0} {
+                        set bsm_chunk [call bsm_without_usage $bsm_chunk]
+                    }
                 }
             }
             if {$bsm_stop eq "" && [lsearch -exact $bsm_stages guard_response] >= 0} {
@@ -3655,51 +3714,6 @@ when HTTP_RESPONSE_DATA priority 500 {
                     set bsm_stop ""
                 }
             }
-            if {$bsm_stop eq "" && [lsearch -exact $bsm_stages usage] >= 0} {
-                set bsm_stage usage
-                if {$bsm_mode eq "whole" && [llength $bsm_owed]} {
-                    set bsm_total [call bsm_usage $bsm_chunk]
-                    if {$bsm_total eq ""} {
-                        set bsm_total [expr {$bsm_prompt + ([string length $bsm_chunk] + 3) / 4}]
-                    }
-        if {[llength $bsm_owed]} {
-            if {$bsm_total eq ""} {
-                # Nothing was told, or the caller has left: about a token for each event.
-                set bsm_total [expr {$bsm_prompt + $bsm_events}]
-            }
-            set bsm_meters $bsm_owed
-            set bsm_owed [list]
-            call bsm_spend $bsm_meters $bsm_total
-        }
-                }
-                if {$bsm_mode eq "stream"} {
-                    foreach bsm_data [call bsm_event_data $bsm_chunk] {
-                        if {$bsm_data eq "\[DONE]"} {
-        if {[llength $bsm_owed]} {
-            if {$bsm_total eq ""} {
-                # Nothing was told, or the caller has left: about a token for each event.
-                set bsm_total [expr {$bsm_prompt + $bsm_events}]
-            }
-            set bsm_meters $bsm_owed
-            set bsm_owed [list]
-            call bsm_spend $bsm_meters $bsm_total
-        }
-                            call bsm_release $bsm_held
-                            set bsm_held [list]
-                        }
-                        incr bsm_events
-                        if {[llength $bsm_owed] && [string first "\"usage\"" $bsm_data] >= 0} {
-                            set bsm_found [call bsm_usage $bsm_data]
-                            if {$bsm_found ne ""} {
-                                set bsm_total $bsm_found
-                            }
-                        }
-                    }
-                    if {$bsm_hidden && [string first "\"usage\"" $bsm_chunk] >= 0} {
-                        set bsm_chunk [call bsm_without_usage $bsm_chunk]
-                    }
-                }
-            }
             if {$bsm_stop eq "" && [lsearch -exact $bsm_stages shape] >= 0} {
                 set bsm_stage shape
                 if {$bsm_status >= 400} {
@@ -3707,6 +3721,7 @@ when HTTP_RESPONSE_DATA priority 500 {
                         foreach {bsm_status bsm_chunk} [call bsm_model_error $bsm_chunk $bsm_status $bsm_id] {
                             break
                         }
+                        set bsm_answered $bsm_status
                         HTTP::respond $bsm_status content $bsm_chunk noserver Content-Type application/json X-Request-Id $bsm_id Cache-Control no-store X-Content-Type-Options nosniff Connection keep-alive
                         return
                     }
@@ -3733,6 +3748,9 @@ when HTTP_RESPONSE_DATA priority 500 {
             if {$bsm_stop ne "" && $bsm_mode eq "stream"} {
                 set bsm_rest ""
                 append bsm_chunk [call bsm_stop_event $bsm_stop $bsm_id]
+                # Its head has gone on, so that status is the answer's.
+                set bsm_told $bsm_stop
+                set bsm_told_status $bsm_answered
             }
         }
         if {!$bsm_writes} {
@@ -3763,6 +3781,8 @@ when HTTP_RESPONSE_DATA priority 500 {
             HTTP::release
         } elseif {$bsm_mode eq "stream"} {
             set bsm_stop internal-error
+            set bsm_told $bsm_stop
+            set bsm_told_status $bsm_answered
             HTTP::payload replace 0 [HTTP::payload length] [call bsm_stop_event internal-error $bsm_id]
             HTTP::release
             HTTP::collect 1

@@ -112,7 +112,7 @@ proc bsm_refuse {reason request_id connection {allow ""} {retry ""} {limits ""}}
             set message "the gateway could not handle the request"
         }
     }
-    set details "\"type\":\"gateway_error\",\"code\":\"$reason\",\"request_id\":\"$request_id\""
+    set details "\"type\":\"gateway_error\",\"param\":null,\"code\":\"$reason\",\"request_id\":\"$request_id\""
     set body "{\"error\":{\"message\":\"$message\",$details}}"
     set type application/json
     if {$allow ne ""} {
@@ -400,8 +400,13 @@ proc bsm_may_retry {status type target failed} {
         return 0
     }
     set others 0
+    set breaks [expr {[lsearch -exact [split [lindex $target 9] ,] circuit] >= 0}]
     foreach choice [split $regions ,] {
         set candidate [lindex [split $choice =] 0]
+        # A region that is skipped is no help, and the answer that is there tells the caller more.
+        if {$breaks && [call bsm_circuit_open $upstream $candidate] > 0} {
+            continue
+        }
         if {$candidate ne $failed} {
             incr others [active_members /worldwide/gateway/pool_${upstream}_[string map {- _} $candidate]]
         }

@@ -159,7 +159,7 @@ proc bsm_refuse {reason request_id connection {allow ""}} {
             set message "the gateway could not handle the request"
         }
     }
-    set details "\"type\":\"gateway_error\",\"code\":\"$reason\",\"request_id\":\"$request_id\""
+    set details "\"type\":\"gateway_error\",\"param\":null,\"code\":\"$reason\",\"request_id\":\"$request_id\""
     set body "{\"error\":{\"message\":\"$message\",$details}}"
     set type application/json
     if {$allow ne ""} {
