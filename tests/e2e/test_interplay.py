@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from audit_kit import AUDIT
-from content_kit import DONE, JSON, Content, event
-from gateway_kit import Answer, Client, Headers, running_gateway
+from content_kit import DONE, JSON, Content, _pieces, event
+from gateway_kit import Answer, Client, Headers, message, running_gateway
 
 from bigip_sm.audit.record import AuditRecord
 from bigip_sm.lab.aws.refusal import Refusal
 from bigip_sm.lab.aws.runtime import Fault, throttled, unavailable
+from bigip_sm.lab.http import Response
 
 SPEC = (
     """
@@ -107,12 +108,10 @@ class Interplay(Content):
         AuditRecord.model_validate(mine[0])
         return mine
 
-    def left(self, path: str = "/most") -> int:
-        """Tokens that are left, asked by a request that is refused for its form and costs nothing."""
-        answer = self.post(path, {"messages": [SSN]})
-        assert answer.status == 403, answer
-        rest = answer.headers.get("ratelimit") or answer.headers["x-ratelimit-remaining-tokens"]
-        return int(rest.split("r=")[-1].split(";")[0])
+    def left(self) -> int:
+        """Tokens that are left, told by an answer that costs nothing."""
+        self.faults(priced(0))
+        return int(self.post("/most", {"a": 1}).headers["ratelimit"].split(";r=")[1].split(";")[0])
 
 
 @pytest.fixture(scope="module")
@@ -147,13 +146,12 @@ def priced(tokens: int, text: str = "fine") -> Fault:
     return Fault(answer=_json(200, body))
 
 
-def _json(status: int, body: bytes) -> Any:
-    from bigip_sm.lab.http import Response
-
+def _json(status: int, body: bytes) -> Response:
     return Response(status, [("Content-Type", "application/json")], body)
 
 
 def test_a_request_that_is_tried_again_keeps_its_place_pays_once_and_has_one_record(both: Interplay) -> None:
+    before = both.left()
     both.faults(throttled(), priced(100))
     with both.client() as client:
         answer = ask(client, "/most")
@@ -163,6 +161,19 @@ def test_a_request_that_is_tried_again_keeps_its_place_pays_once_and_has_one_rec
         both.faults(priced(7))
         assert ask(client, "/most").status == 200  # its place was given back
     assert len({request.values("Host")[0] for request in both.seen()[-3:]}) == 2
+    assert before - both.left() == 107
+
+
+def test_a_request_that_is_tried_again_is_counted_while_it_waits(both: Interplay) -> None:
+    both.faults(throttled(), Fault(delay=1.0))
+    body = b'{"a": 1}'
+    with both.client() as first, both.client("bob") as second:
+        first.send(message("/most", body, JSON))
+        time.sleep(0.4)
+        assert second.request("/most", body, JSON).status == 200  # others have places of their own
+        with both.client() as third:
+            assert third.request("/most", body, JSON).verdict == "429 too-many-at-once"
+        assert first.receive().status == 200
 
 
 def test_a_guard_sees_the_answer_of_the_second_region(both: Interplay) -> None:
@@ -190,8 +201,8 @@ def test_a_region_whose_circuit_is_open_is_no_other_region(both: Interplay) -> N
         assert [ask(client, "/least").status for _ in range(2)] == [500, 500]  # opens that of the first region
         both.faults(throttled())
         assert ask(client, "/least").status == 400
-        both.faults(boom)
-        assert ask(client, "/least").status == 500
+        both.faults(boom, boom)
+        assert [ask(client, "/least").status for _ in range(2)] == [500, 500]
         answer = ask(client, "/least")
         assert answer.verdict == "503 circuit-open"
         assert int(answer.headers["retry-after"]) > 0
@@ -200,8 +211,6 @@ def test_a_region_whose_circuit_is_open_is_no_other_region(both: Interplay) -> N
 
 
 def test_a_stream_that_is_ended_is_recorded_as_that(both: Interplay) -> None:
-    from bigip_sm.lab.http import Response
-
     body = event({"text": "My number is"}) + event({"text": SSN}) + event({"text": "x " * 400}) + DONE
     both.faults(Fault(answer=Response(200, [("Content-Type", "text/event-stream")], body)))
     with both.client() as client:
@@ -215,8 +224,7 @@ def test_a_stream_that_is_ended_is_recorded_as_that(both: Interplay) -> None:
 
 
 def test_the_status_of_a_models_error_is_recorded_as_the_caller_saw_it(both: Interplay) -> None:
-    body = json.dumps({"OriginalStatusCode": 400, "OriginalMessage": "bad shape"}).encode()
-    both.faults(Fault(answer=_json(424, body)))
+    both.faults(Fault(answer=_json(400, b'{"message": "bad shape"}')))  # which SageMaker makes 424 of
     answer = both.post("/most", {"a": 1})
     assert answer.status == 400
     assert both.records(answer)[0]["status"] == 400
@@ -248,10 +256,6 @@ def test_request_two_inherits_nothing_from_a_request_with_everything(both: Inter
 
 
 def test_a_client_that_leaves_within_a_stream_has_one_record_and_gives_its_place_back(both: Interplay) -> None:
-    from content_kit import _pieces
-
-    from bigip_sm.lab.http import Response
-
     stream = _pieces([event({"text": "word"}) for _ in range(500)])
     both.faults(Fault(answer=Response(200, [("Content-Type", "text/event-stream")], stream)))
     before = len(both.lab.collector.lines)
