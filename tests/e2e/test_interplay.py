@@ -43,6 +43,11 @@ upstreams:
     failover: {retries: 1, budget: 100%}
     circuit: {failures: 2, window: 10m, open: 20s}
     regions: [{name: eu-central-1, private_dns: true}, {name: us-east-1, private_dns: true}]
+  new:
+    kind: sagemaker
+    endpoint: new-v1
+    role: plain
+    regions: [{name: eu-central-1, private_dns: true}]
   talk:
     kind: sagemaker-openai
     endpoint: talk-v1
@@ -81,6 +86,14 @@ routes:
             ),
         )
     )
+    + """
+  versions:
+    listener: public
+    match: {path: /versions}
+    upstreams: [{name: two, weight: 80}, {name: new, weight: 20}]
+    allow: ["staff:*"]
+    approved_by: {name: tests, ticket: T-1, date: 2026-01-01}
+"""
     + AUDIT
 )
 SSN = "078-05-1120"
@@ -283,3 +296,9 @@ def test_a_translated_request_is_capped_counted_and_frees_its_place(both: Interp
         assert over.status == 400
         error = json.loads(over.body)["error"]
         assert (set(error), error["param"]) == ({"message", "type", "param", "code", "request_id"}, None)
+
+
+def test_a_choice_of_versions_leaves_the_number_of_a_request_in_its_record(both: Interplay) -> None:
+    with both.client() as client:
+        answers = [ask(client, path) for path in ("/versions", "/least", "/versions")]
+        assert [both.records(answer)[0]["number"] for answer in answers] == [1, 2, 3]
