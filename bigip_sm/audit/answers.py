@@ -68,3 +68,20 @@ def gaps(records: Iterable[Mapping[str, Any]]) -> list[Gap]:
         if missing:
             found.append(Gap(gateway, connection, missing))
     return found
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a collector says of records that it could not keep; ``time`` in epoch seconds."""
+
+    source: str
+    time: float
+    words: str
+
+
+def notes(entries: Iterable[Mapping[str, Any]]) -> Iterator[Note]:
+    """The notes among entries of a chain."""
+    for entry in entries:
+        if isinstance(entry.get("note"), str):
+            time = entry.get("time")
+            yield Note(str(entry.get("source")), float(time) if isinstance(time, int | float) else 0.0, entry["note"])

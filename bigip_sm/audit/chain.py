@@ -1,6 +1,7 @@
 """Chaining records by hash, so that a change, a gap or a cut at the front shows.
 
-A file has one JSON object a line. Each is ``{"prev", "time", "source", "keep_until", "record" or "raw", "hash"}``:
+A file has one JSON object a line. Each is ``{"prev", "time", "source", "keep_until", "record" or "raw" or "note",
+"hash"}``: ``note`` is what the collector itself says of records that it could not keep, which no sender can write;
 ``hash`` is the SHA-256 of the line without it (keys sorted, no blanks), ``prev`` the hash of the line before, across
 files too. The first line of the first file has ``prev`` of 64 zeros. A cut at the end shows only against a hash that
 was noted elsewhere, which is why `audit verify` prints the last one.
@@ -43,20 +44,26 @@ def link(line: bytes, *, prev: str, time: float, source: str, days: int) -> tupl
 
     What is not a JSON object is kept as text under ``raw``: a collector does not throw away what it does not know.
     """
-    entry: dict[str, Any] = {"prev": prev, "time": round(time, 3), "source": source}
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         record = None
-    if isinstance(record, dict):
-        entry["record"] = record
-        wanted = record.get("retention_days")
-        days = wanted if isinstance(wanted, int) and 0 < wanted <= 36_500 else days
-    else:
-        entry["raw"] = line.decode("utf-8", "replace")
-    entry["keep_until"] = int(time) + days * DAY
-    entry["hash"] = digest(entry)
-    return entry, entry["hash"]
+    if not isinstance(record, dict):
+        return _sealed({"raw": line.decode("utf-8", "replace")}, prev, time, source, days)
+    wanted = record.get("retention_days")
+    days = wanted if isinstance(wanted, int) and 0 < wanted <= 36_500 else days
+    return _sealed({"record": record}, prev, time, source, days)
+
+
+def note(words: str, *, prev: str, time: float, source: str, days: int) -> tuple[dict[str, Any], str]:
+    """The entry for a loss that the collector knows of, and its hash; arguments as for ``link``."""
+    return _sealed({"note": words}, prev, time, source, days)
+
+
+def _sealed(content: dict[str, Any], prev: str, time: float, source: str, days: int) -> tuple[dict[str, Any], str]:
+    entry = {**content, "prev": prev, "time": round(time, 3), "source": source, "keep_until": int(time) + days * DAY}
+    sealed = digest(entry)
+    return {**entry, "hash": sealed}, sealed
 
 
 def text(entry: dict[str, Any]) -> str:

@@ -7,13 +7,23 @@ import ssl
 import time
 from collections.abc import Callable
 
+from bigip_sm.audit.lines import Lines, TooLong
 from bigip_sm.audit.store import Store
 
 MAX_RECORD = 64 * 1024
-"""Longest record, bytes; a connection that sends a longer line is ended."""
+"""Longest record, bytes; a longer line is left out, and the chain says so."""
+
+MAX_SKIPPED = 16 * MAX_RECORD
+"""Bytes of a line without end after which a connection is ended."""
 
 MAX_CONNECTIONS = 256
 """Connections at a time; more are refused."""
+
+QUIET = 0.2
+"""Seconds without a line after which all that had been sent before a stop is taken."""
+
+LONGEST_STOP = 5.0
+"""Seconds that a stop takes at most while BIG-IPs go on sending."""
 
 
 class Collector:
@@ -26,6 +36,7 @@ class Collector:
         self._log = log
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._taken = 0
         self._broken = asyncio.Event()
 
     async def start(self, host: str, port: int) -> int:
@@ -39,9 +50,17 @@ class Collector:
         await self._broken.wait()
 
     async def stop(self) -> None:
-        """Take no more connections, take what those there are have sent, and end them."""
+        """Take no more connections, take what those there are have sent, and end them.
+
+        That is done once nothing has come for ``QUIET`` seconds, or after ``LONGEST_STOP``.
+        """
         if self._server is not None:
             self._server.close()
+        loop = asyncio.get_running_loop()
+        latest, before = loop.time() + LONGEST_STOP, -1
+        while self._tasks and self._taken != before and loop.time() < latest and self.failed is None:
+            before = self._taken
+            await asyncio.wait(self._tasks, timeout=QUIET)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -56,28 +75,44 @@ class Collector:
             writer.transport.abort()
             return
         self._tasks.add(task)
+        lines = Lines(MAX_RECORD)
         try:
-            await self._read(reader, source)
-        except ValueError:
-            self._log(f"{source}: a line of more than {MAX_RECORD} bytes; the connection was ended")
+            await self._read(reader, lines, source)
         except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
             writer.transport.abort()
-
-    async def _read(self, reader: asyncio.StreamReader, source: str) -> None:
-        while line := await reader.readline():
-            if not line.endswith(b"\n"):
+            if self.failed is None and (rest := lines.end()):
                 self._log(f"{source}: half a record at the end of a connection")
-            if record := line.strip():
-                try:
-                    self._store.write(record, source, time.time())
-                    self._store.flush()
-                except OSError as error:
-                    self.failed = error
-                    self._broken.set()
-                    return
+                self._keep(rest, source)
+
+    async def _read(self, reader: asyncio.StreamReader, lines: Lines, source: str) -> None:
+        while data := await reader.read(MAX_RECORD):
+            self._taken += 1
+            for line in lines.feed(data):
+                self._keep(line, source)
+            if lines.skipped > MAX_SKIPPED:
+                self._log(f"{source}: a line of more than {MAX_SKIPPED} bytes; the connection was ended")
+                return
+            if self.failed is not None:
+                return
+
+    def _keep(self, line: bytes | TooLong, source: str) -> None:
+        """Write a line, or that there was one; once that fails, nothing more is tried."""
+        if self.failed is not None:
+            return
+        try:
+            if isinstance(line, TooLong):
+                words = f"a line of {line.size} bytes, more than {MAX_RECORD}, was left out"
+                self._log(f"{source}: {words}")
+                self._store.note(words, source, time.time())
+            elif record := line.strip():
+                self._store.write(record, source, time.time())
+            self._store.flush()
+        except OSError as error:
+            self.failed = error
+            self._broken.set()
 
 
 def server_tls(certificate: str, key: str, ca: str | None = None) -> ssl.SSLContext:

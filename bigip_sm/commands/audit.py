@@ -17,7 +17,7 @@ from bigip_sm.console import output_option, print_json
 from bigip_sm.errors import AuditError
 
 if TYPE_CHECKING:
-    from bigip_sm.audit.answers import Gap
+    from bigip_sm.audit.answers import Gap, Note
     from bigip_sm.audit.chain import Verdict
 
 FILES = click.argument(
@@ -90,6 +90,8 @@ def collect(
     except (ssl.SSLError, OSError) as error:
         raise AuditError(f"{certificate}, {key}: not usable as a certificate and its key: {error}") from None
     store = Store(directory, max_bytes=max_megabytes * 1024**2, days=retention_days)
+    for words in store.repaired:
+        click.echo(words, err=True)
     try:
         asyncio.run(_serve(store, tls, host.strip("[]"), int(port)))
     finally:
@@ -132,15 +134,16 @@ async def _serve(store: Any, tls: Any, host: str, port: int) -> None:
 def verify(ctx: click.Context, files: Sequence[Path], follows: str | None, requests: int | None, output: str) -> None:
     """Follow the chain through FILEs, oldest first, or through all the files of directories.
 
-    Lost records show twice: as gaps in the numbers of a connection's requests, and against the counter of the virtual
-    server (`tmsh show ltm virtual`, Total Requests of its HTTP profile). Note the last hash that is printed: with
+    Lost records show as gaps in the numbers of a connection's requests, as notes of the collector about what it could
+    not keep, and against the counter of the virtual server (`tmsh show ltm virtual`, Total Requests of its HTTP
+    profile). Note the last hash that is printed: with
     --follows it proves that the next files go on where these end. Exit code 0: whole, 2: not whole, 1: not readable.
 
     \b
     Example:
       bigip-sm audit verify /var/lib/bigip-sm-audit
     """
-    from bigip_sm.audit.answers import Wanted, chosen, gaps
+    from bigip_sm.audit.answers import Wanted, chosen, gaps, notes
     from bigip_sm.audit.chain import entries
     from bigip_sm.audit.chain import verify as follow
 
@@ -148,9 +151,10 @@ def verify(ctx: click.Context, files: Sequence[Path], follows: str | None, reque
     with ExitStack() as stack:
         verdict = follow(((str(path), stack.enter_context(_lines(path))) for path in paths), start=follows)
     found = list(chosen(entries(_every_line(paths)), Wanted()))
+    noted = list(notes(entries(_every_line(paths))))
     missing = gaps(found)
     short = max(0, requests - len(found)) if requests is not None else 0
-    whole = verdict.broken is None and not missing and not short
+    whole = verdict.broken is None and not missing and not short and not noted
     if output == "json":
         print_json(
             {
@@ -162,20 +166,24 @@ def verify(ctx: click.Context, files: Sequence[Path], follows: str | None, reque
                 "broken": None if verdict.broken is None else dataclasses.asdict(verdict.broken),
                 "gaps": [dataclasses.asdict(gap) for gap in missing],
                 "lost": short,
+                "notes": [dataclasses.asdict(one) for one in noted],
             }
         )
     else:
-        _print_verdict(verdict, missing, short, len(found))
+        _print_verdict(verdict, missing, noted, short, len(found))
     if not whole:
         ctx.exit(2)
 
 
-def _print_verdict(verdict: Verdict, missing: list[Gap], short: int, records: int) -> None:
+def _print_verdict(verdict: Verdict, missing: list[Gap], noted: list[Note], short: int, records: int) -> None:
     if verdict.broken is not None:
         click.echo(f"{verdict.broken.file}:{verdict.broken.line}: {verdict.broken.why}")
     for gap in missing:
         numbers = ", ".join(map(str, gap.missing[:8])) + (", ..." if len(gap.missing) > 8 else "")
         click.echo(f"{gap.gateway}: connection {gap.connection}: no record of request {numbers}")
+    for one in noted:
+        when = datetime.fromtimestamp(one.time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        click.echo(f"{one.source}: {when}: the collector notes: {one.words}")
     if short:
         click.echo(f"{short} requests of the virtual server have no record")
     click.echo(f"{verdict.lines} lines follow each other, {records} records, last hash {verdict.last}")
@@ -238,13 +246,13 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _expanded(files: Sequence[Path]) -> list[Path]:
-    from bigip_sm.audit.store import PATTERN
+    from bigip_sm.audit.store import files_in
 
     found: list[Path] = []
     for path in files:
-        inside = sorted(path.glob(PATTERN)) if path.is_dir() else [path]
+        inside = files_in(path) if path.is_dir() else [path]
         if not inside:
-            raise AuditError(f"{path}: no files of a collector ({PATTERN}) are in it")
+            raise AuditError(f"{path}: no files of a collector (audit-<day>-<number>.jsonl) are in it")
         found += inside
     return found
 

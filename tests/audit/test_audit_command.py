@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -10,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bigip_sm.audit.store import PATTERN
+from bigip_sm.audit.store import files_in
 from bigip_sm.commands.main import main
 from bigip_sm.lab.files import private_file
 from bigip_sm.lab.pki import Authority, client_context
@@ -75,9 +76,7 @@ def send(port: int, data: bytes, tls: ssl.SSLContext | None = None) -> None:
 
 
 def kept(files: Path) -> list[dict[str, Any]]:
-    return [
-        json.loads(line) for path in sorted((files / "kept").glob(PATTERN)) for line in path.read_text().splitlines()
-    ]
+    return [json.loads(line) for path in files_in(files / "kept") for line in path.read_text().splitlines()]
 
 
 def until(files: Path, number: int) -> None:
@@ -127,21 +126,70 @@ def test_a_changed_file_and_a_lost_record_are_told_with_exit_code_2(files: Path,
         until(files, 2)
     assert main(["audit", "verify", str(files / "kept")]) == 2
     assert "g: connection c: no record of request 2" in capsys.readouterr().out
-    (path,) = (files / "kept").glob(PATTERN)
+    (path,) = files_in(files / "kept")
     path.write_text(path.read_text().replace("alice", "mallo", 1))
     assert main(["audit", "verify", str(path)]) == 2
     assert f"{path}:1: its hash is not that of its content" in capsys.readouterr().out
 
 
-def test_a_line_without_end_is_cut_off_and_others_are_served(files: Path) -> None:
+def test_a_line_without_end_is_cut_off_and_noted_and_others_are_served(files: Path, capsys: Capture) -> None:
     with collecting(files) as (_, port):
         with pytest.raises((ConnectionError, ssl.SSLError)):
             send(port, b"x" * 4_000_000)
+        until(files, 1)
         send(port, b"not JSON\n" + json.dumps(record()).encode() + b"\n\n")
-        until(files, 2)
-    first, second = kept(files)
+        until(files, 3)
+    noted, first, second = kept(files)
+    assert re.fullmatch(r"a line of \d{7} bytes, more than 65536, was left out", noted["note"])
     assert first["raw"] == "not JSON"
     assert second["record"] == record()
+    assert main(["audit", "verify", str(files / "kept")]) == 2
+    assert "127.0.0.1: " in (out := capsys.readouterr().out)
+    assert f": the collector notes: {noted['note']}\n" in out
+    assert main(["audit", "verify", str(files / "kept"), "--output", "json"]) == 2
+    assert [one["words"] for one in json.loads(capsys.readouterr().out)["notes"]] == [noted["note"]]
+
+
+def test_a_line_that_is_too_long_is_noted_and_the_records_behind_it_are_kept(files: Path) -> None:
+    with collecting(files) as (_, port):
+        long = b'{"a": "' + b"x" * 100_000 + b'"}\n'
+        send(port, json.dumps(record(1)).encode() + b"\n" + long + json.dumps(record(2)).encode() + b"\n")
+        until(files, 3)
+    before, noted, after = kept(files)
+    assert noted["note"] == f"a line of {len(long) - 1} bytes, more than 65536, was left out"
+    assert (before["record"], after["record"]) == (record(1), record(2))
+
+
+def test_what_was_sent_before_a_stop_is_kept_though_the_connection_is_open(files: Path) -> None:
+    number = 4000
+    with collecting(files) as (process, port):
+        raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+        with client_context(SERVERS.certificate_pem).wrap_socket(raw, server_hostname=NAME) as connection:
+            lines = [json.dumps(record(one)).encode() + b"\n" for one in range(1, number + 1)]
+            connection.sendall(b"".join(lines) + b'{"half')
+            process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert process.wait(20) == 0
+            assert time.monotonic() - began < 15
+    *records, half = kept(files)
+    assert [entry["record"]["number"] for entry in records] == list(range(1, number + 1))
+    assert half["raw"] == '{"half'
+
+
+def test_a_sender_that_does_not_end_does_not_keep_a_collector_from_its_stop(files: Path) -> None:
+    with collecting(files) as (process, port):
+        raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+        with client_context(SERVERS.certificate_pem).wrap_socket(raw, server_hostname=NAME) as connection:
+            connection.sendall(json.dumps(record()).encode() + b"\n")
+            until(files, 1)
+            process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 20
+            with suppress(ConnectionError, ssl.SSLError):
+                while time.monotonic() < deadline:
+                    connection.sendall(json.dumps(record()).encode() + b"\n")
+                    time.sleep(0.01)
+            assert time.monotonic() < deadline
+            assert process.wait(10) == 0
 
 
 def test_with_a_client_ca_nobody_else_may_send(files: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigip_sm.audit.answers import Gap, gaps
+from bigip_sm.audit.answers import Gap, gaps, notes
 from bigip_sm.audit.chain import START, digest, link, text, verify
-from bigip_sm.audit.store import PATTERN, Store
+from bigip_sm.audit.lines import Lines, TooLong
+from bigip_sm.audit.store import Store, files_in
 from bigip_sm.errors import AuditError
 
 NOON = 1_790_000_000.0
@@ -92,7 +93,7 @@ def test_a_store_goes_on_after_a_restart_a_new_day_and_a_full_file(tmp_path: Pat
     store.write(b'{"n": 5}', "10.0.0.1", NOON)
     store.write(b'{"n": 6}', "10.0.0.1", NOON + DAY)
     store.close()
-    paths = sorted((tmp_path / "new").glob(PATTERN))
+    paths = files_in(tmp_path / "new")
     assert len(paths) > 3
     assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
     verdict = verify(((path.name, path.read_text().splitlines()) for path in paths), start=START)
@@ -111,14 +112,92 @@ def test_one_directory_is_for_one_collector(tmp_path: Path) -> None:
     Store(tmp_path).close()
 
 
-def test_a_file_that_does_not_end_in_an_entry_is_not_carried_on(tmp_path: Path) -> None:
+def test_a_line_that_a_crash_cut_off_is_put_aside_and_the_chain_says_so_and_goes_on(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(b'{"n": 1}', "10.0.0.1", NOON)
+    store.write(b'{"n": 2}', "10.0.0.1", NOON)
+    store.close()
+    (path,) = files_in(tmp_path)
+    whole, torn = path.read_text().splitlines(keepends=True)
+    path.write_text(whole + torn[:-20])
+    store = Store(tmp_path)
+    assert store.repaired == [
+        f"{path.name}: its last line was cut off by a crash; the {len(torn) - 20} bytes of it are in {path.name}.torn"
+    ]
+    store.write(b'{"n": 3}', "10.0.0.1", NOON)
+    store.close()
+    assert path.read_text() == whole
+    aside = tmp_path / f"{path.name}.torn"
+    assert aside.read_text() == torn[:-20]
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+    lines = [line for one in files_in(tmp_path) for line in one.read_text().splitlines()]
+    verdict = verify([("x", lines)], start=START)
+    assert (verdict.lines, verdict.broken) == (3, None)
+    assert [one.words for one in notes(map(json.loads, lines))] == store.repaired
+    again = Store(tmp_path)
+    assert again.repaired == []
+    again.close()
+
+
+def test_a_file_of_half_a_line_alone_is_emptied_and_the_one_before_it_carried_on(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write(b"{}", "10.0.0.1", NOON)
     store.close()
-    (path,) = tmp_path.glob(PATTERN)
-    path.write_text(path.read_text()[:-20])
-    with pytest.raises(AuditError, match=f"{path.name}: its last line is not an entry"):
-        Store(tmp_path)
+    (tmp_path / "audit-20991231-001.jsonl").write_bytes(b'{"hash":')
+    store = Store(tmp_path)
+    store.close()
+    assert (tmp_path / "audit-20991231-001.jsonl").read_bytes() == b""
+    lines = [line for one in files_in(tmp_path) for line in one.read_text().splitlines()]
+    assert (verify([("x", lines)], start=START).lines, verify([("x", lines)], start=START).broken) == (2, None)
+
+
+def test_a_whole_line_that_is_no_entry_is_not_carried_on(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(b"{}", "10.0.0.1", NOON)
+    store.close()
+    (path,) = files_in(tmp_path)
+    path.write_text(path.read_text()[:-20] + "\n")
+    for _ in range(2):
+        with pytest.raises(AuditError, match=f"{path.name}: its last line is not an entry"):
+            Store(tmp_path)
+
+
+def test_the_thousandth_file_of_a_day_is_the_last_one(tmp_path: Path) -> None:
+    for number in range(4):
+        store = Store(tmp_path)
+        store.write(b"{}", "10.0.0.1", NOON)
+        store.close()
+        if not number:
+            (path,) = files_in(tmp_path)
+            path.rename(tmp_path / "audit-20260921-999.jsonl")
+    paths = files_in(tmp_path)
+    assert [path.name for path in paths] == [f"audit-20260921-{number}.jsonl" for number in (999, 1000, 1001, 1002)]
+    verdict = verify(((path.name, path.read_text().splitlines()) for path in paths), start=START)
+    assert (verdict.lines, verdict.broken) == (4, None)
+
+
+def test_a_clock_that_is_set_back_does_not_fork_the_chain(tmp_path: Path) -> None:
+    for now in (NOON, NOON - DAY, NOON - 2 * DAY, NOON + DAY):
+        store = Store(tmp_path)
+        store.write(b"{}", "10.0.0.1", now)
+        store.write(b"{}", "10.0.0.1", now - DAY)
+        store.close()
+    paths = files_in(tmp_path)
+    verdict = verify(((path.name, path.read_text().splitlines()) for path in paths), start=START)
+    assert (verdict.lines, verdict.broken) == (8, None)
+
+
+@given(
+    parts=st.lists(st.lists(st.sampled_from([b"a", b"bb", b"\n", b"", b"c" * 9, b"\r"])).map(b"".join)),
+    longest=st.integers(1, 12),
+)
+def test_lines_are_the_same_however_they_arrive(parts: list[bytes], longest: int) -> None:
+    lines = Lines(longest)
+    found = [line for part in parts for line in lines.feed(part)]
+    wanted = b"".join(parts).split(b"\n")
+    told = [TooLong(len(line)) if len(line) > longest else line for line in wanted]
+    assert [*found, lines.end()] == told
+    assert lines.end() == b""
 
 
 def test_an_empty_file_of_a_crash_is_passed_over(tmp_path: Path) -> None:
@@ -129,7 +208,7 @@ def test_an_empty_file_of_a_crash_is_passed_over(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write(b"{}", "10.0.0.1", NOON)
     store.close()
-    paths = sorted(tmp_path.glob(PATTERN))
+    paths = files_in(tmp_path)
     assert verify(((path.name, path.read_text().splitlines()) for path in paths), start=START).lines == 2
 
 
