@@ -352,8 +352,13 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         set scope $date/$region/$service/aws4_request
         set signature [call bsm_signature $request $stamp $scope [lindex $fields 2]]
         set credential "Credential=[lindex $fields 1]/$scope, SignedHeaders=$signed, Signature=$signature"
-        lappend sent X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential"
-        lappend sent X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
+        if {$failed eq ""} {
+            # One command for all, since none of them is there: strip has seen to it.
+            HTTP::header insert X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential" X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
+        } else {
+            lappend sent X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential"
+            lappend sent X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
+        }
     }
     if {$scheme eq "bearer"} {
         lappend sent Authorization "Bearer $token"
