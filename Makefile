@@ -36,7 +36,7 @@ demo: $(STAMP)  ## Run the main job on loopback, from gateway.yaml to a signed a
 .PHONY: test
 test: $(STAMP) schema-if-ci lint  ## Check style and types, then run all tests
 	@echo "==> tests, $(JOBS) at a time (JOBS=n changes that)"
-	@$(BIN)/pytest -q -n $(JOBS)
+	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
 
 .PHONY: lint
 lint: $(STAMP)  ## Check style (ruff) and types (mypy --strict)
