@@ -39,6 +39,13 @@ class AwsRefusal(_Part):
     canonical_sha256: str = Field(description="SHA-256 of the canonical request, hex")
 
 
+class Tokens(_Part):
+    """What prompt and answer came to, as it was counted."""
+
+    total: int = Field(description="Tokens")
+    estimated: bool = Field(description="Whether they were estimated, because the answer did not tell them")
+
+
 class AuditRecord(_Part):
     """One request: who called what, when, with which permissions, under whose approval, and what came of it."""
 
@@ -56,6 +63,9 @@ class AuditRecord(_Part):
     class_: str | None = Field(alias="class", description="human, service or agent, where a rule asks for it")
     groups: tuple[str, ...] = Field(description="Groups that counted for access")
     route: str | None = Field(description="Route; null if none was reached")
+    operation: str | None = Field(
+        description="What the caller did with the model, such as infer; null where no rule tells operations apart"
+    )
     upstream: str | None = Field(description="Upstream that was chosen")
     endpoint: str | None = Field(description="SageMaker endpoint of the upstream, empty for other kinds")
     role: str | None = Field(description="Role that signs")
@@ -80,4 +90,8 @@ class AuditRecord(_Part):
     findings: tuple[str, ...] = Field(
         description="What the guards found, at most 32: `<guard>/<version>/<type>/<what>=<count or score>:<action>`"
     )
+    limits: tuple[str, ...] = Field(
+        description="Limits that were exceeded: <name>:refused, or <name>:shadow for one that only records"
+    )
+    tokens: Tokens | None = Field(description="What it has cost; null where no limit counts tokens, and for errors")
     aws: AwsRefusal | None = Field(description="What AWS refused; only with reason aws-refused")

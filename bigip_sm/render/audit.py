@@ -14,6 +14,7 @@ from typing import Any
 from bigip_sm.render.reasons import REASONS
 from bigip_sm.render.templates import fill
 from bigip_sm.spec.model import Spec
+from bigip_sm.spec.operations import operations_of
 
 VERSION = 1
 """Version of the records; docs/audit.md describes it."""
@@ -32,14 +33,15 @@ def failures() -> list[str]:
 
 def audit_records(spec: Spec) -> list[dict[str, str]]:
     """What a record says about its route: ``<route>`` -> ``1|<endpoint>|<approver>|<ticket>|<day>|<tags>|<policy>|
-    <revision>``, and ``-`` with empty fields for requests that reach no route.
+    <revision>|<operation>``, and ``-`` with empty fields for requests that reach no route. The operation is empty where
+    the upstream has several.
 
     Bars in names of approvers and tickets become slashes, since AS3 and the iRule divide fields by bars.
     """
     if spec.audit is None:
         return []
     digests = f"{policy_digest(spec)}|{revision(spec)}"
-    rows = {"-": f"1||||||{digests}"}
+    rows = {"-": f"1||||||{digests}|"}
     for name, route in spec.routes.items():
         approval = route.approved_by
         words = [getattr(spec.upstreams[route.upstream], "endpoint", ""), approval.name, approval.ticket]
@@ -47,7 +49,7 @@ def audit_records(spec: Spec) -> list[dict[str, str]]:
             approval.date.isoformat(),
             _tags({**spec.audit.tags, **route.tags}),
         ]
-        rows[name] = "|".join(["1", *fields, digests])
+        rows[name] = "|".join(["1", *fields, digests, _only_operation(spec, name)])
     return [{"key": key, "value": value} for key, value in sorted(rows.items())]
 
 
@@ -74,6 +76,12 @@ def audit_items(spec: Spec) -> Iterator[tuple[str, dict[str, Any]]]:
         "audit_relay",
         fill("service_tcp", address=address, port=int(port), pool="audit_collectors", client_tls="audit_tls"),
     )
+
+
+def _only_operation(spec: Spec, name: str) -> str:
+    upstream = spec.upstreams[spec.routes[name].upstream]
+    known = operations_of(upstream.kind, getattr(upstream, "operation", None))
+    return known[0] if len(known) == 1 else ""
 
 
 def _member(socket: str) -> dict[str, object]:

@@ -37,7 +37,9 @@ class Quota(Model):
         default="principal",
         description="Who is counted together: one caller; the callers of a group in allow; all callers of the route",
     )
-    shadow: bool = Field(default=False, description="Only record in the log what would have been refused")
+    shadow: bool = Field(
+        default=False, description="Only record, in the log and in audit, what would have been refused"
+    )
 
 
 class Limits(Quota):

@@ -689,6 +689,7 @@ proc bsm_quota {route principal group} {
     set meters [list]
     set context 0
     set cap 0
+    upvar 1 bsm_hits hits
     foreach field [lrange $fields 2 end] {
         foreach {kind amount window per shadow name} [split $field /] {
             break
@@ -713,11 +714,15 @@ proc bsm_quota {route principal group} {
                 set count [table incr -notouch -- $key]
                 if {!$shadow} {
                     if {$count > $amount} {
+                        lappend hits $name:refused
                         return [list too-many-requests $form [list $kind $amount $window 0 $left $name] [list]]
                     }
                     lappend rates $kind $amount $window [expr {$amount - $count}] $left $name
-                } elseif {$count == $amount + 1} {
-                    log local0.warning "bigip-sm enterprise/public: shadow limit $name of route $route is exceeded"
+                } elseif {$count > $amount} {
+                    lappend hits $name:shadow
+                    if {$count == $amount + 1} {
+                        log local0.warning "bigip-sm enterprise/public: shadow limit $name of route $route is exceeded"
+                    }
                 }
             }
             tokens {
@@ -728,9 +733,12 @@ proc bsm_quota {route principal group} {
                 }
                 if {!$shadow} {
                     if {$count >= $amount} {
+                        lappend hits $name:refused
                         return [list too-many-tokens $form [list $kind $amount $window 0 $left $name] [list]]
                     }
                     lappend rates $kind $amount $window [expr {$amount - $count}] $left $name
+                } elseif {$count >= $amount} {
+                    lappend hits $name:shadow
                 }
             }
             context {
@@ -791,6 +799,7 @@ proc bsm_rate_headers {form rates} {
 proc bsm_acquire {slots} {
     set now [clock seconds]
     set held [list]
+    upvar 1 bsm_hits hits
     foreach {key most life shadow reason name} $slots {
         set turn [expr {$now / $life}]
         table add -notouch -- "$key $turn" 0 indefinite [expr {2 * $life}]
@@ -802,9 +811,11 @@ proc bsm_acquire {slots} {
         }
         if {$count > $most} {
             if {!$shadow} {
+                lappend hits $name:refused
                 call bsm_release $held
                 return [list $reason [list]]
             }
+            lappend hits $name:shadow
             if {$count == $most + 1} {
                 log local0.warning "bigip-sm enterprise/public: shadow limit $name is exceeded"
             }
@@ -2304,6 +2315,9 @@ proc bsm_audit {} {
     upvar 1 bsm_method method bsm_path path bsm_route route bsm_target target bsm_region region bsm_stage stage
     upvar 1 bsm_identity identity bsm_subject subject bsm_told told bsm_told_status told_status
     upvar 1 bsm_answered answered bsm_got got bsm_gave gave bsm_proof proof bsm_aws_id aws_id
+    upvar 1 bsm_operation operation
+    upvar 1 bsm_hits hits
+    upvar 1 bsm_total total bsm_estimated estimated
     upvar 1 bsm_findings findings
     upvar 1 bsm_class class bsm_groups groups
     upvar 1 bsm_at_accepted at_accepted bsm_at_tls at_tls bsm_at_request at_request bsm_at_body at_body
@@ -2317,7 +2331,7 @@ proc bsm_audit {} {
         if {$of_route eq ""} {
             set of_route [class match -value -- - equals /enterprise/gateway/audit]
         }
-        foreach {version endpoint approver ticket date tags policy revision} [split $of_route |] {
+        foreach {version endpoint approver ticket date tags policy revision only} [split $of_route |] {
             break
         }
         if {$told eq ""} {
@@ -2350,7 +2364,7 @@ proc bsm_audit {} {
         }
         append record ",\"groups\":\[[join $listed ,]\]"
         if {$route eq ""} {
-            append record ",\"route\":null,\"upstream\":null,\"endpoint\":null,\"role\":null"
+            append record ",\"route\":null,\"operation\":null,\"upstream\":null,\"endpoint\":null,\"role\":null"
             append record ",\"approved_by\":null,\"ticket\":null,\"approved_on\":null,\"tags\":{}"
         } else {
             set fields [list route $route upstream [lindex $target 4] endpoint $endpoint role [lindex $target 5]]
@@ -2358,6 +2372,10 @@ proc bsm_audit {} {
                 append record ",\"$name\":\"[call bsm_quoted $value]\""
             }
             append record ",\"tags\":{$tags}"
+            if {$operation eq ""} {
+                set operation $only
+            }
+            append record ",\"operation\":[expr {$operation eq {} ? {null} : "\"$operation\""}]"
         }
         append record ",\"region\":[expr {$region eq {} ? {null} : "\"[lindex $region 0]\""}]"
         append record ",\"decision\":\"$decision\",\"reason\":$why,\"stage\":\"$stage\""
@@ -2373,6 +2391,16 @@ proc bsm_audit {} {
             lappend noted \"[call bsm_quoted $finding]\"
         }
         append record ",\"findings\":\[[join $noted ,]\]"
+        set noted [list]
+        foreach hit [lrange $hits 0 31] {
+            lappend noted \"[call bsm_quoted $hit]\"
+        }
+        append record ",\"limits\":\[[join $noted ,]\]"
+        if {$total eq ""} {
+            append record ",\"tokens\":null"
+        } else {
+            append record ",\"tokens\":{\"total\":$total,\"estimated\":$estimated}"
+        }
         if {$told eq "aws-refused" && [llength $proof] == 5} {
             foreach {stamp scope signed payload canonical} $proof {
                 break
@@ -2439,6 +2467,22 @@ when HTTP_REQUEST priority 500 {
     set bsm_retrying 0
     set bsm_whole ""
     set bsm_stage read
+    if {[info exists bsm_owed]} {
+        if {[catch {
+            if {[llength $bsm_owed]} {
+                if {$bsm_total eq ""} {
+                    # Nothing was told, or the caller has left: about a token for each event.
+                    set bsm_total [expr {$bsm_prompt + $bsm_events}]
+                    set bsm_estimated true
+                }
+                set bsm_meters $bsm_owed
+                set bsm_owed [list]
+                call bsm_spend $bsm_meters $bsm_total
+            }
+        } bsm_error] == 1} {
+            log local0.err "bigip-sm enterprise/public: what request $bsm_id has cost could not be counted"
+        }
+    }
     call bsm_audit
     incr bsm_number
     set bsm_recorded 0
@@ -2463,6 +2507,10 @@ when HTTP_REQUEST priority 500 {
     set bsm_groups [list]
     set bsm_findings [list]
     set bsm_route ""
+    set bsm_operation ""
+    set bsm_hits [list]
+    set bsm_total ""
+    set bsm_estimated false
     set bsm_target [list]
     set bsm_region ""
     set bsm_forwarded 0
@@ -2485,6 +2533,7 @@ when HTTP_REQUEST priority 500 {
             if {$bsm_total eq ""} {
                 # Nothing was told, or the caller has left: about a token for each event.
                 set bsm_total [expr {$bsm_prompt + $bsm_events}]
+                set bsm_estimated true
             }
             set bsm_meters $bsm_owed
             set bsm_owed [list]
@@ -3385,6 +3434,8 @@ when HTTP_RESPONSE priority 500 {
         }
         if {$bsm_retrying == 1} {
             set bsm_tried 1
+            set bsm_at_answer ""
+            set bsm_answered ""
             set bsm_again $bsm_whole
             set bsm_whole ""
             HTTP::retry $bsm_again
@@ -3551,15 +3602,27 @@ when HTTP_RESPONSE priority 500 {
         }
     }
     if {$bsm_told ne "" || $bsm_mode eq ""} {
+        if {[info exists bsm_owed]} {
+            if {[catch {
+                if {[llength $bsm_owed]} {
+                    if {$bsm_total eq ""} {
+                        # Nothing was told, or the caller has left: about a token for each event.
+                        set bsm_total [expr {$bsm_prompt + $bsm_events}]
+                        set bsm_estimated true
+                    }
+                    set bsm_meters $bsm_owed
+                    set bsm_owed [list]
+                    call bsm_spend $bsm_meters $bsm_total
+                }
+            } bsm_error] == 1} {
+                log local0.err "bigip-sm enterprise/public: what request $bsm_id has cost could not be counted"
+            }
+        }
         call bsm_audit
     }
 }
 
 when CLIENT_CLOSED priority 500 {
-    # The last request of a connection that ended before its answer was known to be whole.
-    if {[info exists bsm_recorded]} {
-        call bsm_audit
-    }
     if {[catch {
         if {[info exists bsm_held]} {
             call bsm_release $bsm_held
@@ -3570,6 +3633,7 @@ when CLIENT_CLOSED priority 500 {
             if {$bsm_total eq ""} {
                 # Nothing was told, or the caller has left: about a token for each event.
                 set bsm_total [expr {$bsm_prompt + $bsm_events}]
+                set bsm_estimated true
             }
             set bsm_meters $bsm_owed
             set bsm_owed [list]
@@ -3578,6 +3642,10 @@ when CLIENT_CLOSED priority 500 {
         }
     } bsm_error] == 1} {
         log local0.err "bigip-sm enterprise/public: a closed connection could not be settled"
+    }
+    # The last request of a connection that ended before its answer was known to be whole.
+    if {[info exists bsm_recorded]} {
+        call bsm_audit
     }
 }
 
@@ -3621,11 +3689,13 @@ when HTTP_RESPONSE_DATA priority 500 {
                     set bsm_total [call bsm_usage $bsm_chunk]
                     if {$bsm_total eq ""} {
                         set bsm_total [expr {$bsm_prompt + ([string length $bsm_chunk] + 3) / 4}]
+                        set bsm_estimated true
                     }
         if {[llength $bsm_owed]} {
             if {$bsm_total eq ""} {
                 # Nothing was told, or the caller has left: about a token for each event.
                 set bsm_total [expr {$bsm_prompt + $bsm_events}]
+                set bsm_estimated true
             }
             set bsm_meters $bsm_owed
             set bsm_owed [list]
@@ -3639,6 +3709,7 @@ when HTTP_RESPONSE_DATA priority 500 {
             if {$bsm_total eq ""} {
                 # Nothing was told, or the caller has left: about a token for each event.
                 set bsm_total [expr {$bsm_prompt + $bsm_events}]
+                set bsm_estimated true
             }
             set bsm_meters $bsm_owed
             set bsm_owed [list]
@@ -3757,6 +3828,10 @@ when HTTP_RESPONSE_DATA priority 500 {
             HTTP::release
             if {$bsm_mode eq "stream" && $bsm_stop eq ""} {
                 HTTP::collect 1
+            } elseif {$bsm_stop ne ""} {
+                # The rest goes on unseen.
+                set bsm_gave ""
+                set bsm_at_last ""
             }
             return
         }
@@ -3791,6 +3866,22 @@ when HTTP_RESPONSE_DATA priority 500 {
         }
     }
     if {$bsm_mode eq "whole" || $bsm_stop ne "" || [string first "data: \[DONE\]" $bsm_chunk] >= 0} {
+        if {[info exists bsm_owed]} {
+            if {[catch {
+                if {[llength $bsm_owed]} {
+                    if {$bsm_total eq ""} {
+                        # Nothing was told, or the caller has left: about a token for each event.
+                        set bsm_total [expr {$bsm_prompt + $bsm_events}]
+                        set bsm_estimated true
+                    }
+                    set bsm_meters $bsm_owed
+                    set bsm_owed [list]
+                    call bsm_spend $bsm_meters $bsm_total
+                }
+            } bsm_error] == 1} {
+                log local0.err "bigip-sm enterprise/public: what request $bsm_id has cost could not be counted"
+            }
+        }
         call bsm_audit
     }
 }
