@@ -66,8 +66,8 @@ class AuditRecord(_Part):
     operation: str | None = Field(
         description="What the caller did with the model, such as infer; null where no rule tells operations apart"
     )
-    upstream: str | None = Field(description="Upstream that was chosen")
-    endpoint: str | None = Field(description="SageMaker endpoint of the upstream, empty for other kinds")
+    upstream: str | None = Field(description="Upstream that was chosen; empty if that was still to come")
+    endpoint: str | None = Field(description="SageMaker endpoint of that upstream, empty for other kinds")
     role: str | None = Field(description="Role that signs")
     approved_by: str | None = Field(description="Who approved the route")
     ticket: str | None = Field(description="Where the approval is recorded")

@@ -6,6 +6,7 @@ that, or ``-`` where gateway.yaml was. A record that is not there, or not whole,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ from bigip_sm.errors import DeviceError, ObjectNotFound
 ALL = 100
 """What the weights of a key sum up to."""
 
+LONGEST = 1000
+"""Characters of a record at which the iRule follows it no more."""
+
+_FORM = re.compile(r"1[|][a-z0-9_-]+=[0-9]{1,3}(?:,[a-z0-9_-]+=[0-9]{1,3})*")
 _BEFORE = "before/"
 _INITIAL = "-"
 
@@ -36,16 +41,16 @@ def encode(weights: Mapping[str, int]) -> str:
 
 
 def decode(data: str, names: Sequence[str]) -> Weights | None:
-    """The weights of ``names`` in a record's data; None if the iRule would not follow it."""
-    version, _, rest = data.partition("|")
-    given: Weights = {}
-    for pair in rest.split(","):
-        name, _, number = pair.partition("=")
-        if version != "1" or not number.isascii() or not number.isdigit() or len(number) > 3 or name in given:
-            return None
-        given[name] = int(number)
-    found = {name: given.get(name, 0) for name in names}
-    return found if sum(found.values()) == ALL and set(given) <= set(names) else None
+    """The weights of ``names`` in a record's data as the iRule reads them; None if it would not follow them.
+
+    Like the iRule (weights.tcl.j2), it passes over names that gateway.yaml no longer has, and takes the last of two
+    weights of one name.
+    """
+    if len(data) >= LONGEST or not _FORM.fullmatch(data):
+        return None
+    given = dict(pair.split("=") for pair in data.removeprefix("1|").split(","))
+    found = {name: int(given.get(name, "0")) for name in names}
+    return found if sum(found.values()) == ALL else None
 
 
 def states(device: Device, path: str, initial: Mapping[str, Weights]) -> dict[str, State]:

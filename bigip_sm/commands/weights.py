@@ -87,8 +87,9 @@ def set_(file: Path, key: str, shares: tuple[str, ...], inventory: Path, names: 
 
     spec = read_spec(file)
     initial = _initial(spec, key)
+    given = [share.partition("=")[0] for share in ",".join(shares).split(",")]
     weights = decode("1|" + ",".join(shares), tuple(initial))
-    if weights is None:
+    if weights is None or len(set(given)) < len(given) or not set(given) <= set(initial):
         raise click.UsageError(f"write NAME=PERCENT for {', '.join(initial)}; the percentages must sum to 100")
     _change(spec, key, lambda _: weights, inventory, names, output)
 

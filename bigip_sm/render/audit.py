@@ -34,7 +34,8 @@ def failures() -> list[str]:
 def audit_records(spec: Spec) -> list[dict[str, str]]:
     """What a record says about its route: ``<route>`` -> ``1|<endpoint>|<approver>|<ticket>|<day>|<tags>|<policy>|
     <revision>|<operation>``, and ``-`` with empty fields for requests that reach no route. The operation is empty where
-    the upstream has several.
+    the upstream has several. A route with several upstreams has no endpoint there, and a record ``<route>/<upstream>``
+    with the endpoint of each.
 
     Bars in names of approvers and tickets become slashes, since AS3 and the iRule divide fields by bars.
     """
@@ -44,12 +45,12 @@ def audit_records(spec: Spec) -> list[dict[str, str]]:
     rows = {"-": f"1||||||{digests}|"}
     for name, route in spec.routes.items():
         approval = route.approved_by
-        words = [getattr(spec.upstreams[route.upstream], "endpoint", ""), approval.name, approval.ticket]
-        fields = [_field(word) for word in words] + [
-            approval.date.isoformat(),
-            _tags({**spec.audit.tags, **route.tags}),
-        ]
-        rows[name] = "|".join(["1", *fields, digests, _only_operation(spec, name)])
+        approved = [_field(approval.name), _field(approval.ticket), approval.date.isoformat()]
+        rest = [*approved, _tags({**spec.audit.tags, **route.tags}), digests, _only_operation(spec, name)]
+        endpoints = {one: _field(getattr(spec.upstreams[one], "endpoint", "")) for one in route.all_upstreams}
+        rows[name] = "|".join(["1", "" if route.upstreams else endpoints[route.upstream], *rest])
+        if route.upstreams:
+            rows.update({f"{name}/{one}": "|".join(["1", endpoint, *rest]) for one, endpoint in endpoints.items()})
     return [{"key": key, "value": value} for key, value in sorted(rows.items())]
 
 

@@ -2327,6 +2327,7 @@ proc bsm_audit {} {
     }
     set recorded 1
     if {[catch {
+        set upstream [lindex $target 4]
         set of_route [class match -value -- $route equals /enterprise/gateway/audit]
         if {$of_route eq ""} {
             set of_route [class match -value -- - equals /enterprise/gateway/audit]
@@ -2367,7 +2368,7 @@ proc bsm_audit {} {
             append record ",\"route\":null,\"operation\":null,\"upstream\":null,\"endpoint\":null,\"role\":null"
             append record ",\"approved_by\":null,\"ticket\":null,\"approved_on\":null,\"tags\":{}"
         } else {
-            set fields [list route $route upstream [lindex $target 4] endpoint $endpoint role [lindex $target 5]]
+            set fields [list route $route upstream $upstream endpoint $endpoint role [lindex $target 5]]
             foreach {name value} [concat $fields [list approved_by $approver ticket $ticket approved_on $date]] {
                 append record ",\"$name\":\"[call bsm_quoted $value]\""
             }
