@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from bigip_sm.errors import LabError
-from bigip_sm.lab.bigip.objects import Object, SslCertificate, SslKey
+from bigip_sm.lab.bigip.objects import Attachment, Object, SslCertificate, SslKey
 from bigip_sm.lab.pki import Authority
 from bigip_sm.spec.identities import ClientCertificateIdentity
 from bigip_sm.spec.model import Listener, Route, Spec
@@ -51,6 +52,9 @@ def device_objects(spec: Spec, authorities: Authorities) -> list[Object]:
     }
     if spec.audit is not None:
         objects[spec.audit.tls.ca] = SslCertificate(spec.audit.tls.ca, authorities.servers.certificate_pem)
+    for listener in spec.listeners.values():
+        for path, kind in _attached(listener):
+            objects[path] = Attachment(path, kind)
     for name, listener in spec.listeners.items():
         for found in _listener_objects(name, listener, authorities):
             objects.setdefault(found.path, found)
@@ -63,6 +67,19 @@ def device_objects(spec: Spec, authorities: Authorities) -> list[Object]:
                 )
             objects.setdefault(upstream.ca, SslCertificate(upstream.ca, authorities.own.certificate_pem))
     return list(objects.values())
+
+
+def _attached(
+    listener: Listener,
+) -> Iterator[tuple[str, Literal["waf-policy", "bot-defense", "dos", "analytics"]]]:
+    if listener.waf is not None:
+        yield listener.waf, "waf-policy"
+    if listener.bot_defense is not None:
+        yield listener.bot_defense, "bot-defense"
+    if listener.dos is not None:
+        yield listener.dos, "dos"
+    if listener.analytics is not None:
+        yield listener.analytics, "analytics"
 
 
 def _listener_objects(name: str, listener: Listener, authorities: Authorities) -> Iterator[Object]:

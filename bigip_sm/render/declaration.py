@@ -36,7 +36,7 @@ from bigip_sm.render.stages import stages_of
 from bigip_sm.render.targets import places_of
 from bigip_sm.render.templates import fill
 from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
-from bigip_sm.spec.model import Listener, Route, Spec
+from bigip_sm.spec.model import Hsts, Listener, Route, Spec
 from bigip_sm.spec.names import APPLICATION, audit_group, credential_group, jwks_group, object_path, weights_group
 from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.usage import initial_weights
@@ -109,9 +109,25 @@ def _longest_timeout(spec: Spec, routes: Iterable[Route]) -> int:
 def _shared(spec: Spec) -> Iterator[Item]:
     # A client connection must outlive the upstream's silence, or a slow model's caller is cut off before the answer.
     idle = max(_longest_timeout(spec, spec.routes.values()) + 2 * IDLE_MARGIN, CLIENT_IDLE_MINIMUM)
-    yield "http", fill("http_profile", maximum_header_size=HEADERS_WITH_TOKENS if _reads_tokens(spec) else HEADERS)
+    yield "http", _http_profile(spec, None)
     yield "one_connect", fill("multiplex_profile")
     yield "tcp_client", fill("tcp_profile", idle_timeout=idle, towards_aws=False)
+
+
+def _http_profile(spec: Spec, hsts: Hsts | None) -> dict[str, Any]:
+    largest = HEADERS_WITH_TOKENS if _reads_tokens(spec) else HEADERS
+    return fill("http_profile", maximum_header_size=largest, hsts=hsts)
+
+
+def _attached(listener: Listener) -> dict[str, str]:
+    """AS3's property -> object of the BIG-IP that is attached to the virtual server as it is."""
+    found = {
+        "policyWAF": listener.waf,
+        "profileBotDefense": listener.bot_defense,
+        "profileDOS": listener.dos,
+        "profileAnalytics": listener.analytics,
+    }
+    return {name: path for name, path in found.items() if path is not None}
 
 
 def _listeners(spec: Spec, irules: dict[str, str]) -> Iterator[Item]:
@@ -128,13 +144,16 @@ def _listeners(spec: Spec, irules: dict[str, str]) -> Iterator[Item]:
                 redirect_http=listener.redirect_http,
                 tcp_client="tcp_client",
                 tcp_aws=f"tcp_aws_{name}",
-                http="http",
+                http="http" if listener.hsts is None else f"http_{name}",
+                attached=_attached(listener),
                 one_connect="one_connect",
                 server_tls=f"tls_{name}",
                 client_tls=profiles[0] if profiles else None,
                 irule=f"irule_{name}",
             ),
         )
+        if listener.hsts is not None:
+            yield f"http_{name}", _http_profile(spec, listener.hsts)
         yield f"irule_{name}", fill("irule", base64=base64.b64encode(irules[name].encode()).decode())
         idle = _longest_timeout(spec, routes) + IDLE_MARGIN
         yield f"tcp_aws_{name}", fill("tcp_profile", idle_timeout=idle, towards_aws=True)

@@ -30,6 +30,7 @@ from bigip_sm.spec.scalars import (
     Model,
     Name,
     RoleArn,
+    Seconds,
     device_key,
     reachable_path,
 )
@@ -61,6 +62,16 @@ class Tls(Model):
     )
 
 
+class Hsts(Model):
+    """Strict-Transport-Security, which the HTTP profile adds to answers (RFC 6797)."""
+
+    max_age: Seconds = Field(
+        default=31_536_000, ge=1, le=63_072_000, description="How long a browser is to use https only; up to two years"
+    )
+    include_subdomains: bool = Field(default=False, description="For all names below the listener's too")
+    preload: bool = Field(default=False, description="Consent to be in the lists that browsers bring along")
+
+
 class Listener(Model):
     """One virtual server."""
 
@@ -72,6 +83,11 @@ class Listener(Model):
         default=False,
         description="Send callers of port 80 of the address to https on port 443; nothing of theirs goes further",
     )
+    hsts: Hsts | None = Field(default=None, description="Tell browsers to use https only; default: nothing is told")
+    waf: DeviceObject | None = Field(default=None, description="WAF policy of the BIG-IP (module asm)")
+    bot_defense: DeviceObject | None = Field(default=None, description="Bot defense profile of the BIG-IP (module asm)")
+    dos: DeviceObject | None = Field(default=None, description="DoS profile of the BIG-IP (module asm or afm)")
+    analytics: DeviceObject | None = Field(default=None, description="Analytics profile of the BIG-IP (module avr)")
 
 
 class Role(Model):

@@ -21,6 +21,7 @@ from bigip_sm.errors import LabError, RuleError
 from bigip_sm.lab.bigip.config import Config
 from bigip_sm.lab.bigip.datagroups import LONGEST
 from bigip_sm.lab.bigip.objects import (
+    Attachment,
     ClientSsl,
     DataGroup,
     HttpProfile,
@@ -52,6 +53,7 @@ KINDS: dict[type, str] = {
     TcpProfile: "profile",
     OneConnect: "profile",
     StatisticsProfile: "profile",
+    Attachment: "profile",
     SslCertificate: "certificate file",
     SslKey: "key file",
 }
@@ -164,6 +166,7 @@ def references(source: Object) -> list[Reference]:
                 (OneConnect, source.one_connect),
                 (StatisticsProfile, source.statistics),
             ]
+            named += [(Attachment, path) for path in source.attached]
         case Pool():
             named += [(HttpsMonitor, path) for path in source.monitors]
         case HttpsMonitor():

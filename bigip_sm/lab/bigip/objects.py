@@ -125,6 +125,7 @@ class HttpProfile:
     server_agent_name: str | None
     max_header_size: int
     max_header_count: int
+    hsts: str | None = None  # value of Strict-Transport-Security
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,17 @@ class StatisticsProfile:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A policy or profile of another module: a WAF policy, bot defense, DoS protection, analytics.
+
+    The lab knows that it is there, and nothing of what it does: requests that a WAF would stop are not stopped here.
+    """
+
+    path: str
+    kind: Literal["waf-policy", "bot-defense", "dos", "analytics"]
+
+
+@dataclass(frozen=True)
 class VirtualServer:
     """A virtual server and the profiles attached to it, by path. ``None``: not attached."""
 
@@ -173,6 +185,7 @@ class VirtualServer:
     one_connect: str | None
     enabled: bool = True
     statistics: str | None = None
+    attached: tuple[str, ...] = ()
 
 
 Object = (
@@ -188,5 +201,6 @@ Object = (
     | TcpProfile
     | OneConnect
     | StatisticsProfile
+    | Attachment
     | VirtualServer
 )

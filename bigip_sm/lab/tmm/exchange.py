@@ -376,6 +376,9 @@ class Exchange:
             response.settle_length(None if collected is None else len(body) - collected, whole=whole)
             if not await self._client.fire("HTTP_RESPONSE_RELEASE") or await self._acted():
                 return False
+            hsts = self._client.runtime.snapshot.http.hsts
+            if hsts is not None and session.response is not None:
+                session.response.headers.add(b"Strict-Transport-Security", hsts.encode())
             response.send_head(close=session.close_after)
         response.send(body)
         if response.overrun:

@@ -9,7 +9,7 @@ import pytest
 from control_plane_kit import Box, Json, encoded, service, small, start
 
 from bigip_sm.lab.bigip.builtin import REDIRECT
-from bigip_sm.lab.bigip.objects import Pool, Rule, StatisticsProfile, VirtualServer
+from bigip_sm.lab.bigip.objects import Attachment, HttpProfile, Pool, Rule, StatisticsProfile, VirtualServer
 
 STANDS_IN = Rule(REDIRECT.path, "when HTTP_REQUEST { HTTP::respond 302 Location https://example.com/ }")
 """For the rule of TMOS, so that these tests do not depend on the commands that the lab has."""
@@ -129,3 +129,23 @@ def test_statistics_profile(box: Box) -> None:
     assert virtual.statistics == "/T/A/counters"
     refused = box.declare(small(counters={**counters, "field33": "x"}))
     assert refused.status_code == 422
+
+
+@pytest.mark.parametrize("name", ["policyWAF", "profileBotDefense", "profileDOS", "profileAnalytics"])
+def test_what_other_modules_have_is_attached_if_it_is_there(box: Box, name: str) -> None:
+    base = {"class": "Service_HTTP", "virtualAddresses": ["10.0.0.1"], "persistenceMethods": []}
+    missing = box.declare(small(vs={**base, name: {"bigip": "/Common/there"}}))
+    assert missing.json()["message"] == f"Unable to find /Common/there for /T/A/vs/{name}"
+    box.config.commit(put=[Attachment("/Common/there", "dos")])
+    box.deploy(small(vs={**base, name: {"bigip": "/Common/there"}}))
+    (virtual,) = box.config.all(VirtualServer)
+    assert virtual.attached == ("/Common/there",)
+    used = box.declare(small(vs={**base, name: {"use": "policy"}}))
+    assert used.json()["errors"] == [f"/T/A/vs/{name}: anything but {{bigip}} is not emulated by the lab"]
+
+
+def test_hsts_has_the_defaults_of_the_schema(box: Box) -> None:
+    box.deploy(small(http_own={"class": "HTTP_Profile", "hstsInsert": True}))
+    profile = box.config.get(HttpProfile, "/T/A/http_own")
+    assert profile is not None
+    assert profile.hsts == "max-age=7862400; includeSubDomains"

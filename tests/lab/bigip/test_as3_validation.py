@@ -165,7 +165,7 @@ GAPS: list[tuple[Change, str]] = [
     (drop("listener_public/persistenceMethods"), "/persistenceMethods: ['cookie'] (AS3's default) instead of [] is"),
     (put("listener_public/snat", "none"), "/listener_public/snat: 'none' instead of 'auto', 'self' is"),
     (put("listener_public/rateLimit", 5), "/listener_public/rateLimit: 5 instead of 0 is"),
-    (put("listener_public/policyWAF", {"bigip": "/Common/waf"}), "/listener_public/policyWAF:"),
+    (put("listener_public/policyIAM", {"bigip": "/Common/iam"}), "/listener_public/policyIAM:"),
     (put("listener_public/allowVlans", []), "/listener_public/allowVlans:"),
     (put("listener_public/virtualAddresses", [["10.0.0.1", "10.1.0.0/16"]]), "/listener_public/virtualAddresses/0:"),
     (put("listener_public/virtualAddresses", ["10.0.0.0/24"]), "/virtualAddresses/0: '10.0.0.0/24' is"),

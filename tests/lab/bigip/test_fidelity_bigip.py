@@ -161,8 +161,8 @@ REFERENCE: Json = {"bigip": "/Common/x"}
 
 LACKING_PROPERTIES: list[tuple[Json, object, str]] = [
     (service(), REFERENCE, "profileHTTP2 profileJSON profileSSE profileHTTPAcceleration profileHTTPCompression"),
-    (service(), REFERENCE, "profileAnalytics profileAnalyticsTcp profileStream profileTrafficLog"),
-    (service(), REFERENCE, "profileDOS profileBotDefense profileApiProtection profileAccess policyWAF policyEndpoint"),
+    (service(), REFERENCE, "profileAnalyticsTcp profileStream profileTrafficLog"),
+    (service(), REFERENCE, "profileApiProtection profileAccess policyEndpoint"),
     (service(), REFERENCE, "policyIAM policyBandwidthControl securityLogProfiles clonePools allowVlans rejectVlans"),
     (service(), REFERENCE, "fallbackPersistenceMethod"),
     (service(), True, "httpMrfRoutingEnabled serversslUseSni shareAddresses"),
@@ -184,7 +184,7 @@ LACKING_PROPERTIES: list[tuple[Json, object, str]] = [
     (HTTP, "rechunk", "requestChunking responseChunking"),
     (HTTP, "append", "viaRequest viaResponse"),
     (HTTP, "all", "rewriteRedirects"),
-    (HTTP, True, "hstsInsert trustXFF"),
+    (HTTP, True, "trustXFF"),
     (POOL, 2, "minimumMembersActive minimumMonitors"),
     (POOL, "reset", "serviceDownAction"),
     (MONITOR, "x", "username receiveDown targetAddress"),

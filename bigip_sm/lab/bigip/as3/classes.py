@@ -188,11 +188,14 @@ HTTP_PROFILE = ClassRules(
         "serverHeaderValue": text,
         "maxHeaderSize": integer(9, 262144),
         "maxHeaderCount": integer(1, 1024),
+        "hstsInsert": boolean,
+        "hstsPeriod": integer(0, 2147483647),
+        "hstsIncludeSubdomains": boolean,
+        "hstsPreload": boolean,
     },
     only={
         "proxyType": only("reverse"),
         "allowBlankSpaceAfterHeaderName": only(False),
-        "hstsInsert": only(False),
         "maxRequests": only(0),
         "requestChunking": only("preserve", "sustain"),
         "responseChunking": only("selective", "sustain"),
@@ -205,7 +208,7 @@ HTTP_PROFILE = ClassRules(
         "truncatedRedirects": only(False),
         "multiplexStatusReuse": only("200 206"),
     },
-    free=names("hstsPeriod hstsPreload hstsIncludeSubdomains multiplexTransformations webSocketMasking"),
+    free=names("multiplexTransformations webSocketMasking"),
     refused=names("""insertHeader whiteOutHeader allowedResponseHeaders otherXFF encryptCookies cookiePassphrase
         fallbackRedirect fallbackStatusCodes viaHost profileWebSocket resolver doNotProxyHosts tunnelName
         defaultConnectAction routeDomain connectErrorMessage dnsErrorMessage badRequestMessage
@@ -280,6 +283,10 @@ _SERVICE_USED = {
     "profileTCP": anything,
     "profileMultiplex": anything,
     "profileStatistics": anything,
+    "policyWAF": anything,
+    "profileBotDefense": anything,
+    "profileDOS": anything,
+    "profileAnalytics": anything,
     "enable": boolean,
     "adminState": one_of("enable", "disable"),
 }
@@ -304,11 +311,11 @@ _SERVICE_ONLY = {
     "maximumBandwidth": only(UNSET, "infinite"),
     "sourceAddress": only(UNSET, "0.0.0.0/0", "::/0"),
 }
-_SERVICE_REFUSED = names("""profileHTTP2 profileAnalytics profileAnalyticsTcp profileService profileSplitsessionClient
+_SERVICE_REFUSED = names("""profileHTTP2 profileAnalyticsTcp profileService profileSplitsessionClient
         profileSSE profileConnector profileHTTPCompression profileHTTPAcceleration profileHTML profileJSON
-        profileNTLM policyWAF policyIAM profileFPS profileRequestAdapt profileResponseAdapt profileAccess
+        profileNTLM policyIAM profileFPS profileRequestAdapt profileResponseAdapt profileAccess
         profilePingAccess profileConnectivity policyPerRequestAccess profileVdi profileApiProtection
-        profileDOS profileBotDefense profileWebSocket profileFIX profileSSHProxy policyEndpoint
+        profileWebSocket profileFIX profileSSHProxy policyEndpoint
         profileStream policyBandwidthControl policyFirewallEnforced policyFirewallStaged policyNAT
         policyIdleTimeout fallbackPersistenceMethod allowVlans rejectVlans securityLogProfiles
         profileDiameterEndpoint profileEnforcement profileSubscriberManagement profileIPOther

@@ -6,6 +6,7 @@ from bigip_sm.lab.bigip.as3.invalid import lab_gap
 from bigip_sm.lab.bigip.as3.scope import Item, Scope
 from bigip_sm.lab.bigip.builtin import KNOWN_METHODS
 from bigip_sm.lab.bigip.objects import HttpProfile, Object, OneConnect, StatisticsProfile, TcpProfile
+from bigip_sm.lab.bigip.replies import Json
 
 
 def http_profile(_scope: Scope, item: Item) -> list[Object]:
@@ -25,8 +26,16 @@ def http_profile(_scope: Scope, item: Item) -> list[Object]:
         server_agent_name=None if agent == "none" else agent,
         max_header_size=body.get("maxHeaderSize", 32768),
         max_header_count=body.get("maxHeaderCount", 64),
+        hsts=_hsts(body) if body.get("hstsInsert", False) else None,
     )
     return [made]
+
+
+def _hsts(body: Json) -> str:
+    """The header's value; AS3's default is 91 days (schema, HTTP_Profile.hstsPeriod)."""
+    value = f"max-age={body.get('hstsPeriod', 7_862_400)}"
+    value += "; includeSubDomains" if body.get("hstsIncludeSubdomains", True) else ""
+    return value + ("; preload" if body.get("hstsPreload", False) else "")
 
 
 def tcp_profile(_scope: Scope, item: Item) -> list[Object]:

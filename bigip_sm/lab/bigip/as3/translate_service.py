@@ -14,6 +14,7 @@ from bigip_sm.lab.bigip import builtin
 from bigip_sm.lab.bigip.as3.invalid import invalid, lab_gap
 from bigip_sm.lab.bigip.as3.scope import Item, Scope
 from bigip_sm.lab.bigip.objects import (
+    Attachment,
     ClientSsl,
     HttpProfile,
     Object,
@@ -25,6 +26,9 @@ from bigip_sm.lab.bigip.objects import (
     TcpProfile,
     VirtualServer,
 )
+
+ATTACHED = ("policyWAF", "profileBotDefense", "profileDOS", "profileAnalytics")
+"""Properties that attach what other modules have."""
 
 
 def service(scope: Scope, item: Item) -> list[Object]:
@@ -60,10 +64,21 @@ def service(scope: Scope, item: Item) -> list[Object]:
         shared["statistics"] = scope.reference(
             item, "profileStatistics", given, StatisticsProfile, "Statistics_Profile"
         )
+    shared["attached"] = tuple(
+        scope.on_device(f"{item.path}/{name}", _bigip(item, name), Attachment) for name in ATTACHED if name in body
+    )
     names = [item.path, *(f"{item.path}-{number}-" for number in range(1, len(body["virtualAddresses"])))]
     addresses = _addresses(item)
     made = [VirtualServer(name, address, **shared) for name, address in zip(names, addresses, strict=True)]
     return [*made, *_redirect(scope, item, addresses)] if secure and body.get("redirect80", True) else [*made]
+
+
+def _bigip(item: Item, name: str) -> Any:
+    """The path in ``{bigip}``; policies and profiles that AS3 would make itself are not emulated."""
+    value = item.body[name]
+    if not isinstance(value, dict) or set(value) != {"bigip"}:
+        raise lab_gap(f"{item.path}/{name}", "anything but {bigip} is")
+    return value["bigip"]
 
 
 def _redirect(scope: Scope, item: Item, addresses: list[str]) -> list[VirtualServer]:
