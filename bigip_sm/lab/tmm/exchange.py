@@ -378,7 +378,7 @@ class Exchange:
                 return False
             hsts = self._client.runtime.snapshot.http.hsts
             if hsts is not None and session.response is not None:
-                session.response.headers.add(b"Strict-Transport-Security", hsts.encode())
+                session.response.headers.set_only(b"Strict-Transport-Security", hsts.encode())
             response.send_head(close=session.close_after)
         response.send(body)
         if response.overrun:

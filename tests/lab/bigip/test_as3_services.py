@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from control_plane_kit import Box, Json, encoded, service, small, start
 
+from bigip_sm.lab.bigip.as3.translate_service import ATTACHED
 from bigip_sm.lab.bigip.builtin import REDIRECT
 from bigip_sm.lab.bigip.objects import Attachment, HttpProfile, Pool, Rule, StatisticsProfile, VirtualServer
 
@@ -131,12 +132,16 @@ def test_statistics_profile(box: Box) -> None:
     assert refused.status_code == 422
 
 
-@pytest.mark.parametrize("name", ["policyWAF", "profileBotDefense", "profileDOS", "profileAnalytics"])
-def test_what_other_modules_have_is_attached_if_it_is_there(box: Box, name: str) -> None:
+@pytest.mark.parametrize(("name", "kind"), ATTACHED.items())
+def test_what_other_modules_have_is_attached_if_it_is_there(box: Box, name: str, kind: Any) -> None:
     base = {"class": "Service_HTTP", "virtualAddresses": ["10.0.0.1"], "persistenceMethods": []}
     missing = box.declare(small(vs={**base, name: {"bigip": "/Common/there"}}))
     assert missing.json()["message"] == f"Unable to find /Common/there for /T/A/vs/{name}"
-    box.config.commit(put=[Attachment("/Common/there", "dos")])
+    for other in set(ATTACHED.values()) - {kind}:
+        box.config.commit(put=[Attachment("/Common/there", other)])  # type: ignore[arg-type]  # one of the kinds
+        wrong = box.declare(small(vs={**base, name: {"bigip": "/Common/there"}}))
+        assert wrong.json()["message"] == f"Unable to find /Common/there for /T/A/vs/{name}"
+    box.config.commit(put=[Attachment("/Common/there", kind)])
     box.deploy(small(vs={**base, name: {"bigip": "/Common/there"}}))
     (virtual,) = box.config.all(VirtualServer)
     assert virtual.attached == ("/Common/there",)

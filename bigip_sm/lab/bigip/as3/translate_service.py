@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from bigip_sm.lab.bigip import builtin
-from bigip_sm.lab.bigip.as3.invalid import invalid, lab_gap
+from bigip_sm.lab.bigip.as3.invalid import invalid, lab_gap, unprocessable
 from bigip_sm.lab.bigip.as3.scope import Item, Scope
 from bigip_sm.lab.bigip.objects import (
     Attachment,
@@ -27,8 +27,13 @@ from bigip_sm.lab.bigip.objects import (
     VirtualServer,
 )
 
-ATTACHED = ("policyWAF", "profileBotDefense", "profileDOS", "profileAnalytics")
-"""Properties that attach what other modules have."""
+ATTACHED = {
+    "policyWAF": "waf-policy",
+    "profileBotDefense": "bot-defense",
+    "profileDOS": "dos",
+    "profileAnalytics": "analytics",
+}
+"""Properties that attach what other modules have -> the kind of the object."""
 
 
 def service(scope: Scope, item: Item) -> list[Object]:
@@ -64,21 +69,23 @@ def service(scope: Scope, item: Item) -> list[Object]:
         shared["statistics"] = scope.reference(
             item, "profileStatistics", given, StatisticsProfile, "Statistics_Profile"
         )
-    shared["attached"] = tuple(
-        scope.on_device(f"{item.path}/{name}", _bigip(item, name), Attachment) for name in ATTACHED if name in body
-    )
+    shared["attached"] = tuple(_attached(scope, item, name) for name in ATTACHED if name in body)
     names = [item.path, *(f"{item.path}-{number}-" for number in range(1, len(body["virtualAddresses"])))]
     addresses = _addresses(item)
     made = [VirtualServer(name, address, **shared) for name, address in zip(names, addresses, strict=True)]
     return [*made, *_redirect(scope, item, addresses)] if secure and body.get("redirect80", True) else [*made]
 
 
-def _bigip(item: Item, name: str) -> Any:
-    """The path in ``{bigip}``; policies and profiles that AS3 would make itself are not emulated."""
-    value = item.body[name]
+def _attached(scope: Scope, item: Item, name: str) -> str:
+    """The path in ``{bigip}`` of an object of the right kind; those that AS3 would make itself are not emulated."""
+    where, value = f"{item.path}/{name}", item.body[name]
     if not isinstance(value, dict) or set(value) != {"bigip"}:
-        raise lab_gap(f"{item.path}/{name}", "anything but {bigip} is")
-    return value["bigip"]
+        raise lab_gap(where, "anything but {bigip} is")
+    path = scope.on_device(where, value["bigip"], Attachment)
+    found = scope.config.get(Attachment, path)
+    if found is None or found.kind != ATTACHED[name]:
+        raise unprocessable(f"Unable to find {path} for {where}")
+    return path
 
 
 def _redirect(scope: Scope, item: Item, addresses: list[str]) -> list[VirtualServer]:
