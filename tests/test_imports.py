@@ -16,16 +16,17 @@ COMMON = {"bigip_sm", "bigip_sm.errors"}
 MAY_IMPORT = {
     "bigip_sm": set(),
     "bigip_sm.errors": set(),
+    "bigip_sm.connections": set(),
     "bigip_sm.console": COMMON,
     "bigip_sm.tcl": COMMON,
     "bigip_sm.aws.hosts": set(),
     "bigip_sm.spec": COMMON | {"bigip_sm.aws.hosts"},
-    "bigip_sm.audit": COMMON,
+    "bigip_sm.audit": COMMON | {"bigip_sm.connections"},
     "bigip_sm.aws": COMMON | {"bigip_sm.spec", "bigip_sm.aws.hosts"},
     "bigip_sm.render": COMMON | {"bigip_sm.spec", "bigip_sm.lint", "bigip_sm.aws.hosts"},
     "bigip_sm.lint": COMMON | {"bigip_sm.spec", "bigip_sm.tcl"},
     "bigip_sm.bigip": COMMON | {"bigip_sm.spec"},
-    "bigip_sm.lab": COMMON | {"bigip_sm.spec", "bigip_sm.aws", "bigip_sm.tcl"},
+    "bigip_sm.lab": COMMON | {"bigip_sm.spec", "bigip_sm.connections", "bigip_sm.aws", "bigip_sm.tcl"},
     "bigip_sm.commands": COMMON
     | {
         "bigip_sm.console",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bigip_sm.audit.lines import Lines, TooLong
 from bigip_sm.audit.store import Store
+from bigip_sm.connections import Connections
 
 MAX_RECORD = 64 * 1024
 """Longest record, bytes; a longer line is left out, and the chain says so."""
@@ -35,7 +36,7 @@ class Collector:
         self._tls = tls
         self._log = log
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = Connections()
         self._taken = 0
         self._broken = asyncio.Event()
 
@@ -58,30 +59,25 @@ class Collector:
             self._server.close()
         loop = asyncio.get_running_loop()
         latest, before = loop.time() + LONGEST_STOP, -1
-        while self._tasks and self._taken != before and loop.time() < latest and self.failed is None:
+        while self._connections.tasks and self._taken != before and loop.time() < latest and self.failed is None:
             before = self._taken
-            await asyncio.wait(self._tasks, timeout=QUIET)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._connections.tasks, timeout=QUIET)
+        await self._connections.end()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task of its own
         peer = writer.get_extra_info("peername")
         source = str(peer[0]) if peer else "unknown"
-        if len(self._tasks) >= MAX_CONNECTIONS:
+        if len(self._connections.tasks) >= MAX_CONNECTIONS:
             self._log(f"{source}: refused, there are {MAX_CONNECTIONS} connections already")
             writer.transport.abort()
             return
-        self._tasks.add(task)
         lines = Lines(MAX_RECORD)
         try:
-            await self._read(reader, lines, source)
+            with self._connections.serving():
+                await self._read(reader, lines, source)
         except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
             pass
         finally:
-            self._tasks.discard(task)
             writer.transport.abort()
             if self.failed is None and (rest := lines.end()):
                 self._log(f"{source}: half a record at the end of a connection")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from bigip_sm.connections import Connections
 from bigip_sm.lab.network import LOOPBACK, Network
 from bigip_sm.lab.pki import Authority, server_context
 from bigip_sm.spec.audit import Audit
@@ -21,7 +22,7 @@ class Collector:
         self._server: asyncio.Server | None = None
         self._published: list[tuple[str, int]] = []
         self._network: Network | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = Connections()
 
     async def start(self, audit: Audit, network: Network, authority: Authority) -> None:
         """Serve at the addresses that the gateway sends to, under the name that it verifies."""
@@ -44,16 +45,10 @@ class Collector:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._connections.end()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task of its own
-        self._tasks.add(task)
-        with contextlib.suppress(OSError, ValueError, asyncio.CancelledError):
+        with self._connections.serving(), contextlib.suppress(OSError, ValueError, asyncio.CancelledError):
             while line := await reader.readline():
                 self.lines.append(line.rstrip(b"\n"))
-        self._tasks.discard(task)
         writer.transport.abort()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from bigip_sm.connections import Connections
 from bigip_sm.lab.network import LOOPBACK, Network
 
 MAX_HEAD = 8 * 1024
@@ -24,7 +25,7 @@ class ConnectProxy:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._server: asyncio.Server | None = None
-        self._tunnels: set[asyncio.Task[None]] = set()
+        self._connections = Connections()
 
     async def start(self) -> str:
         """Listen on 127.0.0.1 and return the URL for ``HTTPS_PROXY``."""
@@ -35,22 +36,17 @@ class ConnectProxy:
         """Stop listening and end every tunnel."""
         if self._server is not None:
             self._server.close()
-        for task in list(self._tunnels):
-            task.cancel()
-        await asyncio.gather(*self._tunnels, return_exceptions=True)
+        await self._connections.end()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task of its own
-        self._tunnels.add(task)
         try:
-            await self._serve(reader, writer)
+            with self._connections.serving():
+                await self._serve(reader, writer)
         except (OSError, asyncio.CancelledError, asyncio.TimeoutError, asyncio.IncompleteReadError):
             pass
         except asyncio.LimitOverrunError:
             writer.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n")
         finally:
-            self._tunnels.discard(task)
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

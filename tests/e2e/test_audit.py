@@ -225,7 +225,7 @@ def test_a_collector_that_is_gone_does_not_touch_traffic_and_gets_records_when_i
 
 
 async def _drop_connections(audited: Audited) -> None:
-    for task in list(audited.lab.collector._tasks):
+    for task in list(audited.lab.collector._connections.tasks):
         task.cancel()
 
 

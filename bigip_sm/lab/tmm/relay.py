@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from bigip_sm.connections import Connections
 from bigip_sm.errors import LabError
 from bigip_sm.lab.bigip.objects import VirtualServer
 from bigip_sm.lab.network import LOOPBACK, Network
@@ -45,7 +46,7 @@ class Relay:
         self._server_tls = server_tls
         self._log = log
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = Connections()
 
     async def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1 and publish the address; ``port`` is one that other processes share. Raises OSError."""
@@ -57,22 +58,17 @@ class Relay:
         self._network.withdraw(self.virtual.address, self.virtual.port)
         if self._server is not None:
             self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._connections.end()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task of its own
-        self._tasks.add(task)
         try:
-            await self._serve(reader, writer)
+            with self._connections.serving():
+                await self._serve(reader, writer)
         except (OSError, LabError) as error:
             self._log(f"01010028:3: {self.virtual.path}: no connection to a member of {self.virtual.pool}: {error}")
         except asyncio.CancelledError:
             pass
         finally:
-            self._tasks.discard(task)
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
