@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
-import subprocess
-import sys
 import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -14,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from bigip_sm.errors import LabError
+from bigip_sm.lab.aws import child
 from bigip_sm.lab.http import Response
 
 READY = 120.0
@@ -46,21 +44,12 @@ class MlflowServer:
         """Start it and wait until it answers. Raises LabError if it does not within READY seconds."""
         check_installed()
         self._folder = tempfile.TemporaryDirectory(prefix="bigip-sm-mlflow-", ignore_cleanup_errors=True)
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bigip_sm.lab.aws.mlflow_process", self._folder.name),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe, see above
-        try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), READY)
-        except asyncio.TimeoutError:
-            line = b""
-        if not line.strip().isdigit():
+        self._process = await child.start("bigip_sm.lab.aws.mlflow_process", self._folder.name)
+        port = await child.port(self._process, READY)
+        if port is None:
             await self.stop()
             raise LabError(f"mlflow server did not start within {READY:.0f} s; try: mlflow server")
-        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{int(line)}", trust_env=False, timeout=60.0)
+        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60.0)
 
     async def stop(self) -> None:
         """End the server and its workers, and remove all it kept; does nothing if it does not run."""
@@ -69,7 +58,7 @@ class MlflowServer:
             self._client = None
         process, self._process = self._process, None
         if process is not None:
-            assert process.stdin is not None  # noqa: S101 - it is a pipe, see above
+            assert process.stdin is not None  # noqa: S101 - it is a pipe, see child.start
             process.stdin.close()  # the sign to end
             await process.communicate()
         if self._folder is not None:

@@ -6,16 +6,14 @@ expiry; the front does.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import subprocess
-import sys
 from asyncio.subprocess import Process
 from typing import Any
 
 import httpx
 
 from bigip_sm.errors import LabError
+from bigip_sm.lab.aws import child
 
 READY = 30.0
 """Seconds that moto has to start."""
@@ -31,23 +29,12 @@ class MotoServer:
 
     async def start(self) -> None:
         """Start moto and wait until it listens. Raises LabError if it does not within READY seconds."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bigip_sm.lab.aws.moto_process",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe, see above
-        try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), READY)
-        except asyncio.TimeoutError:
-            line = b""
-        if not line.strip().isdigit():
+        self._process = await child.start("bigip_sm.lab.aws.moto_process")
+        port = await child.port(self._process, READY)
+        if port is None:
             await self.stop()
             raise LabError("moto did not start; is the extra 'lab' installed (moto[server])?")
-        self.url = f"http://127.0.0.1:{int(line)}"
+        self.url = f"http://127.0.0.1:{port}"
         self._client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30.0)
 
     async def stop(self) -> None:
