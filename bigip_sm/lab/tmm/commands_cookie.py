@@ -106,7 +106,7 @@ class _Response:
 
     def remove(self, name: bytes) -> None:
         while (place := self._find(name)) is not None:
-            del self._headers.fields[place]
+            self._headers.delete(place)
 
     def attribute(self, name: bytes, attribute: bytes) -> bytes:
         place = self._find(name)
@@ -128,17 +128,16 @@ class _Response:
         self._set(place, [first, *kept])
 
     def _find(self, name: bytes) -> int | None:
-        for place, (key, _, value) in enumerate(self._headers.fields):
-            if key == "set-cookie" and value.split(b";")[0].partition(b"=")[0].strip() == name:
+        for place, value in enumerate(self._headers.contents):
+            if self._headers.keys[place] == "set-cookie" and value.split(b";")[0].partition(b"=")[0].strip() == name:
                 return place
         return None
 
     def _parts(self, place: int) -> list[bytes]:
-        return [part.strip() for part in self._headers.fields[place][2].split(b";")]
+        return [part.strip() for part in self._headers.contents[place].split(b";")]
 
     def _set(self, place: int, parts: list[bytes]) -> None:
-        key, name, _ = self._headers.fields[place]
-        self._headers.fields[place] = (key, name, b"; ".join(parts))
+        self._headers.contents[place] = b"; ".join(parts)
 
 
 Jar = _Request | _Response

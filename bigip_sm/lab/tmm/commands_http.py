@@ -83,7 +83,7 @@ def _insert(headers: Headers, *words: str) -> Result:
         raise CommandError('wrong # args: should be "HTTP::header insert name value ?name value ...?"')
     for at in range(0, len(words), 2):
         key, name = _name(words[at])
-        headers.fields.append((key, name, _value(words[at + 1])))
+        headers.append(key, name, _value(words[at + 1]))
     return b""
 
 
@@ -105,22 +105,22 @@ def _values(headers: Headers, name: str) -> Result:
 
 
 def _count(headers: Headers, name: str | None = None) -> Result:
-    return len(headers.fields) if name is None else headers.count(name.lower())
+    return len(headers.keys) if name is None else headers.count(name.lower())
 
 
 def _at(headers: Headers, index: str) -> Result:
     """The name of the header at that place, from 0; empty behind the last."""
     place = number(index)
-    return headers.fields[place][1] if place < len(headers.fields) else b""
+    return headers.names[place] if place < len(headers.names) else b""
 
 
 _HEADER_OPERATIONS: dict[str, Callable[..., Result]] = {
     "value": _first,
     "values": _values,
-    "names": lambda headers: tuple(name for _, name, _ in headers.fields),
+    "names": lambda headers: tuple(headers.names),
     "at": _at,
     "count": _count,
-    "exists": lambda headers, name: 1 if headers.last(name.lower()) is not None else 0,
+    "exists": lambda headers, name: 1 if name.lower() in headers.keys else 0,
     "insert": _insert,
     "replace": _replace,
     "remove": _remove,

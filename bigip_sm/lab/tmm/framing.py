@@ -35,10 +35,10 @@ def frame_request(request: IncomingRequest, dropped: int) -> bool:
 
 def keep_alive_upstream(head: RequestHead) -> None:
     """OneConnect transformation: a server-side connection outlives the request of a client that wants to close."""
-    fields = head.headers.fields
-    for index, (key, _, value) in enumerate(fields):
-        if key == "connection" and value.lower() in (b"close", b"keep-alive"):
-            fields[index] = ("xonnection", b"Xonnection", value)
+    headers = head.headers
+    for place, key in enumerate(headers.keys):
+        if key == "connection" and headers.contents[place].lower() in (b"close", b"keep-alive"):
+            headers.keys[place], headers.names[place] = "xonnection", b"Xonnection"
     if head.version == b"1.0":
         head.headers.add(b"Connection", b"Keep-Alive")
 

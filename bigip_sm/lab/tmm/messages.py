@@ -10,51 +10,79 @@ REASONS = {status.value: status.phrase.encode("ascii") for status in http.HTTPSt
 
 
 class Headers:
-    """Header fields in the order of the wire; ``fields`` are (lower-case name, name, value).
+    """Header fields in the order of the wire.
 
-    Where a name occurs more than once, single values are those of the last field, as ``HTTP::header value`` documents
-    it, and replace and remove touch only that one: how many TMM touches is not documented, and a rule that loops is
-    right either way.
+    ``keys`` are their names in lower case, ``names`` those as they are written, ``contents`` their values. All three
+    are of one length; whoever changes one changes the others.
+
+    Three lists, because what rules ask most is then one search in a list of strings. Where a name occurs more than
+    once, single values are those of the last field, as ``HTTP::header value`` documents it, and replace and remove
+    touch only that one: how many TMM touches is not documented, and a rule that loops is right either way.
     """
 
-    __slots__ = ("fields",)
+    __slots__ = ("contents", "keys", "names")
 
     def __init__(self, received: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """``received`` are names and values as they arrived."""
-        self.fields: list[tuple[str, bytes, bytes]] = [
-            (name.decode("latin-1").lower(), name, value) for name, value in received
-        ]
+        self.keys: list[str] = []
+        self.names: list[bytes] = []
+        self.contents: list[bytes] = []
+        for name, value in received:
+            self.add(name, value)
+
+    @classmethod
+    def parsed(cls, names: list[bytes], contents: list[bytes]) -> Headers:
+        """From the lists of a parser, which are kept; no name holds a line break."""
+        headers = cls.__new__(cls)
+        headers.keys = b"\n".join(names).decode("latin-1").lower().split("\n") if names else []
+        headers.names = names
+        headers.contents = contents
+        return headers
+
+    @property
+    def fields(self) -> list[tuple[str, bytes, bytes]]:
+        """A copy: (lower-case name, name, value) of each field."""
+        return list(zip(self.keys, self.names, self.contents, strict=True))
 
     def add(self, name: bytes, value: bytes) -> None:
         """Append a field."""
-        self.fields.append((name.decode("latin-1").lower(), name, value))
+        self.append(name.decode("latin-1").lower(), name, value)
 
-    def last(self, name: str) -> bytes | None:
+    def append(self, key: str, name: bytes, value: bytes) -> None:
+        """``add`` where ``key``, the name in lower case, is known already."""
+        self.keys.append(key)
+        self.names.append(name)
+        self.contents.append(value)
+
+    def place(self, key: str) -> int:
+        """Where the last field of that name (lower case) is; -1 if there is none."""
+        keys = self.keys
+        return len(keys) - 1 - keys[::-1].index(key) if key in keys else -1
+
+    def last(self, key: str) -> bytes | None:
         """The value of the last field of that name (lower case)."""
-        for key, _, value in reversed(self.fields):
-            if key == name:
-                return value
-        return None
+        place = self.place(key)
+        return self.contents[place] if place >= 0 else None
 
-    def values(self, name: str) -> list[bytes]:
+    def values(self, key: str) -> list[bytes]:
         """The values of all fields of that name (lower case)."""
-        return [value for key, _, value in self.fields if key == name]
+        if key not in self.keys:
+            return []
+        return [value for found, value in zip(self.keys, self.contents, strict=True) if found == key]
 
-    def count(self, name: str) -> int:
+    def count(self, key: str) -> int:
         """How many fields have that name (lower case)."""
-        found = 0
-        for key, _, _ in self.fields:
-            if key == name:
-                found += 1
-        return found
+        return self.keys.count(key)
 
-    def remove_last(self, name: str) -> None:
+    def delete(self, place: int) -> None:
+        """Remove the field at a place."""
+        del self.keys[place], self.names[place], self.contents[place]
+
+    def remove_last(self, key: str) -> None:
         """Remove the last field of that name (lower case), if there is one."""
-        fields = self.fields
-        for index in range(len(fields) - 1, -1, -1):
-            if fields[index][0] == name:
-                del fields[index]
-                return
+        place = self.place(key)
+        if place >= 0:
+            self.delete(place)
 
     def replace_last(self, name: bytes, value: bytes) -> None:
         """Set the value of the last field of that name; append one if there is none."""
@@ -62,26 +90,34 @@ class Headers:
 
     def put_last(self, key: str, name: bytes, value: bytes) -> None:
         """``replace_last`` where ``key``, the name in lower case, is known already."""
-        fields = self.fields
-        for index in range(len(fields) - 1, -1, -1):
-            if fields[index][0] == key:
-                fields[index] = (key, fields[index][1], value)
-                return
-        fields.append((key, name, value))
+        place = self.place(key)
+        if place >= 0:
+            self.contents[place] = value
+        else:
+            self.append(key, name, value)
 
-    def remove_all(self, name: str) -> None:
+    def remove_all(self, key: str) -> None:
         """Remove every field of that name (lower case)."""
-        self.fields = [kept for kept in self.fields if kept[0] != name]
+        if key in self.keys:
+            self._keep([place for place, found in enumerate(self.keys) if found != key])
 
     def set_only(self, name: bytes, value: bytes) -> None:
         """Leave exactly one field of that name, where the first one stood or at the end."""
         key = name.decode("latin-1").lower()
-        for index, (found, spelled, _) in enumerate(self.fields):
-            if found == key:
-                rest = [kept for kept in self.fields[index + 1 :] if kept[0] != key]
-                self.fields[index:] = [(key, spelled, value), *rest]
-                return
-        self.fields.append((key, name, value))
+        if self.keys.count(key) > 1:
+            first = self.keys.index(key)
+            self._keep([place for place, found in enumerate(self.keys) if found != key or place == first])
+        self.put_last(key, name, value)
+
+    def _keep(self, places: list[int]) -> None:
+        """Remove all fields but those at these places."""
+        self.keys = [self.keys[place] for place in places]
+        self.names = [self.names[place] for place in places]
+        self.contents = [self.contents[place] for place in places]
+
+    def lines(self) -> Iterable[bytes]:
+        """The fields as they go on the wire, without the ends of their lines."""
+        return map(b": ".join, zip(self.names, self.contents, strict=True))
 
     def has_token(self, name: str, token: bytes) -> bool:
         """Whether a comma-separated list header (RFC 9110, section 5.6.1) contains ``token`` in any case."""
@@ -100,7 +136,7 @@ class RequestHead:
     def encode(self) -> bytes:
         """The bytes for the wire, the empty line included."""
         lines = [b"%b %b HTTP/%b" % (self.method, self.target, self.version)]
-        lines += [b"%b: %b" % (name, value) for _, name, value in self.headers.fields]
+        lines += self.headers.lines()
         lines.append(b"\r\n")
         return b"\r\n".join(lines)
 
@@ -117,7 +153,7 @@ class ResponseHead:
     def encode(self) -> bytes:
         """The bytes for the wire, the empty line included."""
         lines = [b"HTTP/%b %d %b" % (self.version, self.status, self.reason)]
-        lines += [b"%b: %b" % (name, value) for _, name, value in self.headers.fields]
+        lines += self.headers.lines()
         lines.append(b"\r\n")
         return b"\r\n".join(lines)
 

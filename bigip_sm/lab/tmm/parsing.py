@@ -54,7 +54,8 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._current: IncomingRequest | None = None
         self._target = b""
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._names: list[bytes] = []
+        self._contents: list[bytes] = []
         self._size = 0
         self._silent = 0
         self._in_head = True
@@ -80,7 +81,8 @@ class RequestReader:
 
     def on_message_begin(self) -> None:  # noqa: D102 - a callback
         self._target = b""
-        self._fields = []
+        self._names = []
+        self._contents = []
         self._size = self._silent = 0
         self._in_head = True
 
@@ -93,18 +95,18 @@ class RequestReader:
         self._silent = 0
         self._size += len(name) + len(value) + 4
         if self._in_head:  # trailers are dropped
-            self._fields.append((name, value.rstrip(b" \t")))
+            self._names.append(name)
+            self._contents.append(value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:  # noqa: D102 - a callback
         self._measure()
         self._silent = 0
         self._in_head = False
         parser = self._parser
-        headers = Headers(self._fields)
-        keys = [field[0] for field in headers.fields]
+        headers = Headers.parsed(self._names, self._contents)
         head = RequestHead(parser.get_method(), self._target, parser.get_http_version().encode("ascii"), headers)
-        transfer = headers.values("transfer-encoding") if "transfer-encoding" in keys else []
-        self.refusal = self.refusal or self._refuse(head, transfer, keys.count("host"))
+        transfer = headers.values("transfer-encoding")
+        self.refusal = self.refusal or self._refuse(head, transfer, headers.count("host"))
         length = headers.last("content-length")
         self._current = IncomingRequest(
             head, parser.should_keep_alive(), None if length is None else int(length), bool(transfer)
@@ -136,7 +138,7 @@ class RequestReader:
         """Why this request is not served, or None."""
         profile = self._profile
         method = head.method.decode("ascii")
-        count = len(head.headers.fields)
+        count = len(head.headers.keys)
         if count > profile.max_header_count:
             return (
                 f"011f0011:4: HTTP header count exceeded maximum allowed count of {profile.max_header_count}"
@@ -214,7 +216,8 @@ class ResponseReader:
 
     def on_message_begin(self) -> None:  # noqa: D102 - a callback
         self._reason = b""
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._names: list[bytes] = []
+        self._contents: list[bytes] = []
         self._in_head = True
         if not self._open or self._bodiless:
             self.error = "data after the end of a response"
@@ -224,14 +227,15 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102 - a callback
         if self._in_head:
-            self._fields.append((name, value))
+            self._names.append(name)
+            self._contents.append(value)
 
     def on_headers_complete(self) -> None:  # noqa: D102 - a callback
         self._silent = 0
         self._in_head = False
         parser = self._parser
         status = parser.get_status_code()
-        headers = Headers(self._fields)
+        headers = Headers.parsed(self._names, self._contents)
         head = ResponseHead(status, self._reason, parser.get_http_version().encode("ascii"), headers)
         if status == 101:
             self.error = "101 Switching Protocols is not emulated"

@@ -18,6 +18,9 @@ from bigip_sm.lab.tmm.session import Command, Result, wire
 if TYPE_CHECKING:
     from bigip_sm.lab.tmm.tmm import Tmm
 
+MAX_NAMES = 256
+"""Names of headers that are known to be well-formed: rules may take them from requests."""
+
 Shortcut = Callable[[Command], Command]
 """From a command that may be called for everything, to what is called in its place."""
 
@@ -38,35 +41,40 @@ def shortcuts(tmm: Tmm) -> dict[str, Shortcut]:
 
 
 def _header(tmm: Tmm, command: Command) -> Command:
+    names: dict[str, tuple[str, bytes]] = {}  # those that may be written: in lower case, and as they are written
+
     def header(*words: str) -> Result:
         head = tmm.session.current
-        if head is None or len(words) != 2:
+        if head is None:
             return command(*words)
-        subcommand, name = words
-        key = name.lower()
-        fields = head.headers.fields
-        if subcommand == "value":
-            for field in reversed(fields):
-                if field[0] == key:
-                    return field[2]
-            return b""
-        if subcommand == "exists":
-            for field in fields:
-                if field[0] == key:
-                    return 1
-            return 0
-        if subcommand == "count":
-            found = 0
-            for field in fields:
-                if field[0] == key:
-                    found += 1
-            return found
-        if subcommand == "remove":
-            for place in range(len(fields) - 1, -1, -1):
-                if fields[place][0] == key:
-                    del fields[place]
-                    break
-            return b""
+        headers = head.headers
+        if len(words) == 2:
+            subcommand, name = words
+            key = name.lower()
+            keys = headers.keys
+            if subcommand == "value":
+                return headers.contents[headers.place(key)] if key in keys else b""
+            if subcommand == "count":
+                return keys.count(key)
+            if subcommand == "exists":
+                return 1 if key in keys else 0
+            if subcommand == "remove":
+                if key in keys:
+                    headers.delete(headers.place(key))
+                return b""
+        elif len(words) == 3:
+            subcommand, name, value = words
+            if subcommand == "replace" and name in names and value.isascii():
+                content = value.encode()
+                if not (13 in content or 10 in content or 0 in content):
+                    headers.put_last(*names[name], content)
+                    return b""
+            result = command(*words)
+            if subcommand == "replace" and len(names) < MAX_NAMES:  # the command has taken the name
+                names[name] = name.lower(), wire(name)
+            return result
+        elif words == ("names",):
+            return tuple(headers.names)
         return command(*words)
 
     return header
@@ -101,10 +109,7 @@ def _host(tmm: Tmm, command: Command) -> Command:
         head = tmm.session.current
         if words or not isinstance(head, RequestHead):
             return command(*words)
-        for field in reversed(head.headers.fields):
-            if field[0] == "host":
-                return field[2]
-        return b""
+        return head.headers.last("host") or b""
 
     return host
 
@@ -125,17 +130,22 @@ def _payload(tmm: Tmm, command: Command) -> Command:
 def _class(tmm: Tmm, command: Command) -> Command:
     """``class match ?-value? -- item equals group``, for a group of strings that is named in full."""
     groups = tmm.groups.by_path
-    forms = {("match", "--"): False, ("match", "-value", "--"): True}
 
     def match(*words: str) -> Result:
-        value = forms.get(words[:-3])
-        group = groups.get(words[-1]) if value is not None and words[-2] == "equals" else None
-        if group is None or group.kind != "string":
-            return command(*words)
-        found = group.records.get(words[-3])
-        if not value:
-            return 0 if found is None else 1
-        return "" if found is None else found if found.isascii() else wire(found)
+        if len(words) == 6:
+            subcommand, option, ended, item, operator, name = words
+            if subcommand == "match" and option == "-value" and ended == "--" and operator == "equals":
+                group = groups.get(name)
+                if group is not None and group.kind == "string":
+                    found = group.records.get(item, "")
+                    return found if found.isascii() else wire(found)
+        elif len(words) == 5:
+            subcommand, ended, item, operator, name = words
+            if subcommand == "match" and ended == "--" and operator == "equals":
+                group = groups.get(name)
+                if group is not None and group.kind == "string":
+                    return 1 if item in group.records else 0
+        return command(*words)
 
     return match
 
