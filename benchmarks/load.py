@@ -22,7 +22,7 @@ from typing import Any
 
 from bigip_sm.demo.stage import Stage
 from bigip_sm.lab.bigip.config import Config
-from bigip_sm.lab.bigip.objects import Object, Pool, Rule
+from bigip_sm.lab.bigip.objects import Object, Pool
 from bigip_sm.lab.network import LOOPBACK, Network
 from bigip_sm.lab.pki import Issued, client_context, server_context
 
@@ -62,10 +62,6 @@ class Gateway:
             for member in pool.members if isinstance(pool, Pool) else ():
                 network.publish(member.host, member.port, backend)
         return network
-
-    def rule(self) -> Rule:
-        """The gateway's iRule."""
-        return next(found for found in self.objects if isinstance(found, Rule))
 
 
 def gateway(file: Path = QUICKSTART) -> Gateway:

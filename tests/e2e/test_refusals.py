@@ -149,6 +149,23 @@ def test_refusal_has_its_reason(quickstart: Gateway, refuse: Callable[[Gateway],
     assert quickstart.ask(INVOKE).status == 200, "the next request is served again"
 
 
+@pytest.mark.parametrize("name", ["Accept", "Content-Type", "Content-Encoding", "Expect"])
+@pytest.mark.parametrize("values", [("gzip", "identity"), ("identity", "gzip"), ("identity", "identity")])
+def test_a_header_that_decides_is_refused_when_repeated(
+    quickstart: Gateway, name: str, values: tuple[str, str]
+) -> None:
+    before = len(quickstart.seen())
+    headers = [(name, values[0]), (name.lower(), values[1])]
+    assert quickstart.ask(INVOKE, headers=headers).verdict == "400 header-invalid"
+    assert len(quickstart.seen()) == before
+
+
+def test_other_headers_may_be_repeated_and_go_no_further(quickstart: Gateway) -> None:
+    headers = [("Cookie", "a=1"), ("cookie", "b=2"), ("X-Forwarded-For", "10.0.0.1"), ("COOKIE", "c=3")]
+    assert quickstart.ask(INVOKE, headers=headers).status == 200
+    assert not {b"cookie", b"x-forwarded-for"} & {name.lower() for name, _ in quickstart.seen()[-1].headers}
+
+
 def test_a_403_of_aws_is_the_gateways_affair_and_its_text_stays_here(quickstart: Gateway) -> None:
     store = quickstart.lab.cloud.sessions
     sessions = [one for one in store.all() if one.session_token is not None]

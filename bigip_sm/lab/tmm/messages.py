@@ -57,7 +57,10 @@ class Headers:
     def place(self, key: str) -> int:
         """Where the last field of that name (lower case) is; -1 if there is none."""
         keys = self.keys
-        return len(keys) - 1 - keys[::-1].index(key) if key in keys else -1
+        found = keys.count(key)
+        if found == 1:
+            return keys.index(key)
+        return len(keys) - 1 - keys[::-1].index(key) if found else -1
 
     def last(self, key: str) -> bytes | None:
         """The value of the last field of that name (lower case)."""

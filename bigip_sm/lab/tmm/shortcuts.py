@@ -52,15 +52,18 @@ def _header(tmm: Tmm, command: Command) -> Command:
             subcommand, name = words
             key = name.lower()
             keys = headers.keys
+            found = keys.count(key)
             if subcommand == "value":
-                return headers.contents[headers.place(key)] if key in keys else b""
+                if found == 1:
+                    return headers.contents[keys.index(key)]
+                return headers.contents[headers.place(key)] if found else b""
             if subcommand == "count":
-                return keys.count(key)
+                return found
             if subcommand == "exists":
-                return 1 if key in keys else 0
+                return 1 if found else 0
             if subcommand == "remove":
-                if key in keys:
-                    headers.delete(headers.place(key))
+                if found:
+                    headers.delete(keys.index(key) if found == 1 else headers.place(key))
                 return b""
         elif len(words) == 3:
             subcommand, name, value = words
@@ -75,6 +78,8 @@ def _header(tmm: Tmm, command: Command) -> Command:
             return result
         elif words == ("names",):
             return tuple(headers.names)
+        elif words == ("count",):
+            return len(headers.keys)
         return command(*words)
 
     return header

@@ -236,15 +236,15 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
     set region ""
     set hosts runtime
     foreach choice [split $regions ,] {
-        set host [lindex [split $choice =] 1]
-        set candidate [lindex [split $choice =] 0]
+        foreach {candidate host kind} [split $choice =] {
+            break
+        }
         set pool /mlflow/gateway/pool_${upstream}_[string map {- _} $candidate]
         if {[active_members $pool] > 0} {
             set region $candidate
             # The kind of host; with the region it names the TLS profile.
-            set hosts [lindex [split $choice =] 2]
-            if {$hosts eq ""} {
-                set hosts runtime
+            if {$kind ne ""} {
+                set hosts $kind
             }
             break
         }
@@ -281,7 +281,10 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         }
     }
     set token [lindex $fields end]
-    if {[lindex $fields 0] ne "1" || $token eq "" || ![regexp -- {^[1-9][0-9]{9}$} $not_after]} {
+    if {[string length $not_after] != 10 || ![regexp -- {^[1-9][0-9]*$} $not_after]} {
+        set not_after 9999999999
+    }
+    if {[lindex $fields 0] ne "1" || $token eq ""} {
         set not_after 9999999999
     }
     # No STS session lives longer than 12 hours.
@@ -331,11 +334,11 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         set scope $date/$region/$service/aws4_request
         set signature [call bsm_signature $request $stamp $scope [lindex $fields 2]]
         set credential "Credential=[lindex $fields 1]/$scope, SignedHeaders=$signed, Signature=$signature"
-        HTTP::header insert X-Amz-Date $stamp X-Amz-Security-Token $token
+        # One command for all, since none of them is there: strip has seen to it.
+        HTTP::header insert X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential"
         foreach {name value} $extra {
             HTTP::header insert $name $value
         }
-        HTTP::header insert Authorization "AWS4-HMAC-SHA256 $credential"
     }
     pool $pool
     return [list $region $hosts]
@@ -389,9 +392,8 @@ when HTTP_REQUEST priority 500 {
     set bsm_forwarded 0
     set bsm_connection close
     set bsm_region ""
-    set bsm_id [format %02x [TMM::cmp_unit]]
-    append bsm_id - [format %08x [expr {int(rand() * 4294967295.0)}]]
-    append bsm_id [format %08x [expr {int(rand() * 4294967295.0)}]]
+    set bsm_high [expr {int(rand() * 4294967295.0)}]
+    set bsm_id [format %02x-%08x%08x [TMM::cmp_unit] $bsm_high [expr {int(rand() * 4294967295.0)}]]
     if {[catch {
         set bsm_stage read
         set bsm_method [HTTP::method]
@@ -403,16 +405,24 @@ when HTTP_REQUEST priority 500 {
         set bsm_encoding ""
         set bsm_bearer [list]
         set bsm_sent [list]
-        if {[lsearch -exact {mlflow.example.com} [lindex [split [string tolower [HTTP::host]] :] 0]] < 0} {
+        set bsm_host [HTTP::host]
+        if {[lsearch -exact {mlflow.example.com} [lindex [split [string tolower $bsm_host] :] 0]] < 0} {
             call bsm_refuse unknown-host $bsm_id $bsm_connection
             return
         }
 
         set bsm_stage strip
         # Nothing of the caller's goes on but these headers: no forged identity, no signature, no hop-by-hop header.
+        set bsm_kept [list]
+        set bsm_values ""
         foreach bsm_name [HTTP::header names] {
-            switch -exact -- [string tolower $bsm_name] {
-                host - accept {
+            set bsm_lower [string tolower $bsm_name]
+            set bsm_stays 1
+            switch -exact -- $bsm_lower {
+                host {
+                    set bsm_value $bsm_host
+                }
+                accept {
                     set bsm_value [HTTP::header value $bsm_name]
                 }
                 content-type {
@@ -427,53 +437,67 @@ when HTTP_REQUEST priority 500 {
                     set bsm_value [HTTP::header value $bsm_name]
                     set bsm_transfer [string tolower $bsm_value]
                 }
-                default {
-                    if {[string equal -nocase expect $bsm_name]} {
-                        set bsm_expect [string tolower [HTTP::header value $bsm_name]]
-                    } elseif {[string equal -nocase content-encoding $bsm_name]} {
-                        set bsm_encoding [string tolower [HTTP::header value $bsm_name]]
+                expect {
+                    set bsm_expect [string tolower [HTTP::header value $bsm_name]]
+                    set bsm_stays 0
+                }
+                content-encoding {
+                    set bsm_encoding [string tolower [HTTP::header value $bsm_name]]
+                    set bsm_stays 0
+                }
+                authorization {
+                    # Basic, AWS4-HMAC-SHA256 and others mean nothing here and go away unread.
+                    set bsm_value [HTTP::header value $bsm_name]
+                    if {[regexp -nocase -- {^bearer(?:[ \t]|$)} $bsm_value]} {
+                        set bsm_bearer [list [string trim [string range $bsm_value 6 end]]]
                     }
-                    switch -exact -- [string tolower $bsm_name] {
-                        authorization {
-                            # Basic, AWS4-HMAC-SHA256 and others mean nothing here and go away unread.
-                            set bsm_value [HTTP::header value $bsm_name]
-                            if {[regexp -nocase -- {^bearer(?:[ \t]|$)} $bsm_value]} {
-                                set bsm_bearer [list [string trim [string range $bsm_value 6 end]]]
-                            }
-                            set bsm_count [HTTP::header count $bsm_name]
-                        }
-                        x-mlflow-experiment-id {
-                            # SigV4 signs a header's value with single blanks.
-                            regsub -all -- { +} [string trim [HTTP::header value $bsm_name]] " " bsm_value
-                            if {[string length $bsm_value] > 1024 || ![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
-                                call bsm_refuse header-invalid $bsm_id $bsm_connection
-                                return
-                            }
-                            lappend bsm_sent x-mlflow-experiment-id $bsm_value
-                            set bsm_count [HTTP::header count $bsm_name]
-                        }
-                        default {
-                            set bsm_count 1
-                        }
-                    }
-                    if {$bsm_count > 1} {
+                    set bsm_stays 0
+                }
+                x-mlflow-experiment-id {
+                    # SigV4 signs a header's value with single blanks.
+                    regsub -all -- { +} [string trim [HTTP::header value $bsm_name]] " " bsm_value
+                    if {[string length $bsm_value] > 1024 || ![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
                         call bsm_refuse header-invalid $bsm_id $bsm_connection
                         return
                     }
+                    lappend bsm_sent x-mlflow-experiment-id $bsm_value
+                    set bsm_stays 0
+                }
+                default {
                     HTTP::header remove $bsm_name
-                    while {[HTTP::header exists $bsm_name]} {
-                        HTTP::header remove $bsm_name
-                    }
                     continue
                 }
             }
-            if {[HTTP::header count $bsm_name] > 1 || [string length $bsm_value] > 1024} {
-                call bsm_refuse header-invalid $bsm_id $bsm_connection
-                return
+            if {$bsm_stays} {
+                if {[string length $bsm_value] > 1024} {
+                    call bsm_refuse header-invalid $bsm_id $bsm_connection
+                    return
+                }
+                append bsm_values $bsm_value
+                lappend bsm_kept $bsm_lower
+            } else {
+                if {[HTTP::header count $bsm_name] > 1} {
+                    call bsm_refuse header-invalid $bsm_id $bsm_connection
+                    return
+                }
+                HTTP::header remove $bsm_name
             }
-            if {![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
-                call bsm_refuse header-invalid $bsm_id $bsm_connection
-                return
+        }
+        if {![regexp -- {^[\x20-\x7e]*$} $bsm_values]} {
+            call bsm_refuse header-invalid $bsm_id $bsm_connection
+            return
+        }
+        if {[HTTP::header count] != [llength [lsort -unique $bsm_kept]]} {
+            # Some name was there more than once.
+            foreach bsm_name [HTTP::header names] {
+                if {[lsearch -exact $bsm_kept [string tolower $bsm_name]] < 0} {
+                    while {[HTTP::header exists $bsm_name]} {
+                        HTTP::header remove $bsm_name
+                    }
+                } elseif {[HTTP::header count $bsm_name] > 1} {
+                    call bsm_refuse header-invalid $bsm_id $bsm_connection
+                    return
+                }
             }
         }
         if {$bsm_transfer eq "" && ($bsm_length eq "" || $bsm_length eq "0")} {

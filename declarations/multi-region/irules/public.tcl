@@ -256,8 +256,9 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
     set skipped 0
     set breaks [expr {[lsearch -exact [split [lindex $target 9] ,] circuit] >= 0}]
     foreach choice [split $regions ,] {
-        set host [lindex [split $choice =] 1]
-        set candidate [lindex [split $choice =] 0]
+        foreach {candidate host} [split $choice =] {
+            break
+        }
         if {$candidate eq $failed} {
             continue
         }
@@ -316,7 +317,10 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         set not_after [lindex $fields 1]
     }
     set token [lindex $fields end]
-    if {[lindex $fields 0] ne "1" || $token eq "" || ![regexp -- {^[1-9][0-9]{9}$} $not_after]} {
+    if {[string length $not_after] != 10 || ![regexp -- {^[1-9][0-9]*$} $not_after]} {
+        set not_after 9999999999
+    }
+    if {[lindex $fields 0] ne "1" || $token eq ""} {
         set not_after 9999999999
     }
     # No STS session lives longer than 12 hours.
@@ -329,10 +333,10 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         return ""
     }
 
-    # The headers that follow the region. On the way to another one the rest of the request is as it was.
-    set sent [list Host $host]
+    # Path and headers. On the way to another region only the headers that follow it change.
     if {$failed eq ""} {
         HTTP::uri [expr {$query eq "" ? $path : "$path?$query"}]
+        HTTP::header replace Host $host
     }
     if {$scheme eq "sigv4"} {
         # SageMaker drops every header it does not know; these two reach the model. The subject's alphabet is bounded,
@@ -352,22 +356,22 @@ proc bsm_forward {target principal query content_type payload_hash bsm_id bsm_co
         set scope $date/$region/$service/aws4_request
         set signature [call bsm_signature $request $stamp $scope [lindex $fields 2]]
         set credential "Credential=[lindex $fields 1]/$scope, SignedHeaders=$signed, Signature=$signature"
-        if {$failed eq ""} {
+        if {$failed ne ""} {
+            set sent [list Host $host X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential"]
+            lappend sent X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
+        } else {
             # One command for all, since none of them is there: strip has seen to it.
             HTTP::header insert X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential" X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
-        } else {
-            lappend sent X-Amz-Date $stamp X-Amz-Security-Token $token Authorization "AWS4-HMAC-SHA256 $credential"
-            lappend sent X-Amzn-SageMaker-Custom-Attributes $attributes X-Amzn-SageMaker-Inference-Id $bsm_id
         }
     }
     if {$scheme eq "bearer"} {
-        lappend sent Authorization "Bearer $token"
+        set sent [list Host $host Authorization "Bearer $token"]
+        if {$failed eq ""} {
+            HTTP::header insert Authorization "Bearer $token"
+        }
     }
     if {$failed ne ""} {
         return [list $region $pool $sent]
-    }
-    foreach {name value} $sent {
-        HTTP::header replace $name $value
     }
     pool $pool
     return $region
@@ -504,9 +508,8 @@ when HTTP_REQUEST priority 500 {
     set bsm_tried 0
     set bsm_replaced [list]
     set bsm_hash ""
-    set bsm_id [format %02x [TMM::cmp_unit]]
-    append bsm_id - [format %08x [expr {int(rand() * 4294967295.0)}]]
-    append bsm_id [format %08x [expr {int(rand() * 4294967295.0)}]]
+    set bsm_high [expr {int(rand() * 4294967295.0)}]
+    set bsm_id [format %02x-%08x%08x [TMM::cmp_unit] $bsm_high [expr {int(rand() * 4294967295.0)}]]
     if {[catch {
         set bsm_stage read
         set bsm_method [HTTP::method]
@@ -516,16 +519,24 @@ when HTTP_REQUEST priority 500 {
         set bsm_transfer ""
         set bsm_expect ""
         set bsm_encoding ""
-        if {[lsearch -exact {models.example.com} [lindex [split [string tolower [HTTP::host]] :] 0]] < 0} {
+        set bsm_host [HTTP::host]
+        if {[lsearch -exact {models.example.com} [lindex [split [string tolower $bsm_host] :] 0]] < 0} {
             call bsm_refuse unknown-host $bsm_id $bsm_connection
             return
         }
 
         set bsm_stage strip
         # Nothing of the caller's goes on but these headers: no forged identity, no signature, no hop-by-hop header.
+        set bsm_kept [list]
+        set bsm_values ""
         foreach bsm_name [HTTP::header names] {
-            switch -exact -- [string tolower $bsm_name] {
-                host - accept {
+            set bsm_lower [string tolower $bsm_name]
+            set bsm_stays 1
+            switch -exact -- $bsm_lower {
+                host {
+                    set bsm_value $bsm_host
+                }
+                accept {
                     set bsm_value [HTTP::header value $bsm_name]
                 }
                 content-type {
@@ -540,26 +551,49 @@ when HTTP_REQUEST priority 500 {
                     set bsm_value [HTTP::header value $bsm_name]
                     set bsm_transfer [string tolower $bsm_value]
                 }
+                expect {
+                    set bsm_expect [string tolower [HTTP::header value $bsm_name]]
+                    set bsm_stays 0
+                }
+                content-encoding {
+                    set bsm_encoding [string tolower [HTTP::header value $bsm_name]]
+                    set bsm_stays 0
+                }
                 default {
-                    if {[string equal -nocase expect $bsm_name]} {
-                        set bsm_expect [string tolower [HTTP::header value $bsm_name]]
-                    } elseif {[string equal -nocase content-encoding $bsm_name]} {
-                        set bsm_encoding [string tolower [HTTP::header value $bsm_name]]
-                    }
                     HTTP::header remove $bsm_name
-                    while {[HTTP::header exists $bsm_name]} {
-                        HTTP::header remove $bsm_name
-                    }
                     continue
                 }
             }
-            if {[HTTP::header count $bsm_name] > 1 || [string length $bsm_value] > 1024} {
-                call bsm_refuse header-invalid $bsm_id $bsm_connection
-                return
+            if {$bsm_stays} {
+                if {[string length $bsm_value] > 1024} {
+                    call bsm_refuse header-invalid $bsm_id $bsm_connection
+                    return
+                }
+                append bsm_values $bsm_value
+                lappend bsm_kept $bsm_lower
+            } else {
+                if {[HTTP::header count $bsm_name] > 1} {
+                    call bsm_refuse header-invalid $bsm_id $bsm_connection
+                    return
+                }
+                HTTP::header remove $bsm_name
             }
-            if {![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
-                call bsm_refuse header-invalid $bsm_id $bsm_connection
-                return
+        }
+        if {![regexp -- {^[\x20-\x7e]*$} $bsm_values]} {
+            call bsm_refuse header-invalid $bsm_id $bsm_connection
+            return
+        }
+        if {[HTTP::header count] != [llength [lsort -unique $bsm_kept]]} {
+            # Some name was there more than once.
+            foreach bsm_name [HTTP::header names] {
+                if {[lsearch -exact $bsm_kept [string tolower $bsm_name]] < 0} {
+                    while {[HTTP::header exists $bsm_name]} {
+                        HTTP::header remove $bsm_name
+                    }
+                } elseif {[HTTP::header count $bsm_name] > 1} {
+                    call bsm_refuse header-invalid $bsm_id $bsm_connection
+                    return
+                }
             }
         }
         if {$bsm_transfer eq "" && ($bsm_length eq "" || $bsm_length eq "0")} {
