@@ -39,7 +39,7 @@ upstreams:
     chat: {alias: jumpstart-llama-3-3-70b}
 """,
     notes="The size is known of the aliases of SageMaker JumpStart only. An upstream that no route leads to is passed "
-    "over.",
+    "over. A longer timeout of another upstream of the listener does not count: whoever shortens it would not know.",
 )
 
 

@@ -37,7 +37,7 @@ def syns(seconds: int | None) -> Syns:
     """
     if seconds is None:
         return DEFAULT
-    for repeats in (USUAL_REPEATS, 1, 0, USUAL_REPEATS + 1):
+    for repeats in (USUAL_REPEATS, 1, USUAL_REPEATS + 1):
         base = seconds * 1000 // (2 ** (repeats + 1) - 1)
         if SHORTEST_BASE <= base <= LONGEST_BASE:
             return Syns(base, repeats)

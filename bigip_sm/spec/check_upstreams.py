@@ -52,7 +52,8 @@ def check_upstreams(draft: Draft) -> Iterator[Problem]:
             yield from _check_mlflow(draft, name)
         if kind in ("sagemaker", "sagemaker-openai"):
             yield from _check_chat(draft, name)
-        yield from _check_monitor(draft, name)
+        if kind != "model-list":
+            yield from _check_monitor(draft, name)
 
 
 def _check_sagemaker(draft: Draft, name: str) -> Iterator[Problem]:
@@ -80,7 +81,7 @@ def _check_sagemaker(draft: Draft, name: str) -> Iterator[Problem]:
 
 
 def _check_monitor(draft: Draft, name: str) -> Iterator[Problem]:
-    """A member that is asked less often than it may stay silent would go down between two answers."""
+    """An address that may be silent for less time than lies between two questions would go down between them."""
     where = ("upstreams", name, "monitor")
     interval, timeout = (
         _seconds(draft.written(*where, key), Monitor.model_fields[key].default) for key in ("interval", "timeout")
