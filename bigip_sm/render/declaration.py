@@ -206,7 +206,8 @@ def _places(spec: Spec) -> Iterator[Item]:
             trust_ca = _pem(place.ca)
         yield place.tls, fill("tls_client", host=place.host, trust_ca=trust_ca)
     for place in {one.monitor: one for one in places}.values():
-        yield place.monitor, fill("monitor", tls=place.tls, host=place.host, health=place.health)
+        asked = {"host": place.host, "readiness": place.readiness}
+        yield place.monitor, fill("monitor", tls=place.tls, health=place.health, **asked)
     for place in places:
         yield (
             place.pool,

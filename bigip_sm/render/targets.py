@@ -22,6 +22,7 @@ from bigip_sm.spec.upstreams import (
     Lambda,
     ModelList,
     Monitor,
+    ReadinessMonitor,
     SageMaker,
     SageMakerOpenAi,
     Scheme,
@@ -71,9 +72,14 @@ class Place:
     @property
     def monitor(self) -> str:
         """Name of its monitor: that of all upstreams at the host, unless its upstream wants another."""
-        if self.health == Monitor():
+        if self.health == type(self.health)():
             return monitor_item(self.hosts, self.region)
         return own_monitor_item(self.upstream, self.region)
+
+    @property
+    def readiness(self) -> str | None:
+        """Path that its monitor wants a status of 2xx from; None: any answer will do."""
+        return self.health.path if isinstance(self.health, ReadinessMonitor) else None
 
     @property
     def choice(self) -> str:

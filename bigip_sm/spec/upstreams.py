@@ -91,6 +91,15 @@ class Monitor(Model):
     )
 
 
+class ReadinessMonitor(Monitor):
+    """How it is found out whether a server of your own is up: by any answer over HTTP, or by that to a path."""
+
+    path: UpstreamPath | None = Field(
+        default=None,
+        description="Path that must be answered with a status of 2xx, such as /health; default: any answer will do",
+    )
+
+
 class Server(Model):
     """What every upstream has that requests are sent to."""
 
@@ -318,6 +327,7 @@ class Http(Server):
     request_headers: tuple[HeaderName, ...] = Field(
         default=(), description="Headers of the caller that are passed on, beside Accept and Content-Type"
     )
+    monitor: ReadinessMonitor = Field(default_factory=ReadinessMonitor, description="When an address of it is up")
 
     @property
     def role(self) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specs import document, route, spec, upstream
 
+from bigip_sm.lab.tmm.pools import matches
 from bigip_sm.lint import find_schema, validate_schema
 from bigip_sm.render import render
 from bigip_sm.render.timeouts import DEFAULT, LONGEST_BASE, SHORTEST_BASE, Syns, syns
@@ -82,6 +83,29 @@ def test_a_monitor_that_nobody_uses_is_not_made() -> None:
         "monitor_of_llama_us_east_1",
     ]
     assert made["pool_churn_us_east_1"]["slowRampTime"] == 0
+
+
+OWN = {"kind": "http", "host": "vllm.example.internal", "ca": "/Common/own.crt", "path": "/v1/"}
+
+
+@pytest.mark.parametrize("monitor", [None, {}, {"interval": 5}])
+def test_a_server_of_one_s_own_is_up_when_it_answers_anything(monitor: dict[str, Any] | None) -> None:
+    made = items(upstreams={"churn": OWN if monitor is None else {**OWN, "monitor": monitor}})
+    usual = made["monitor_http_churn_local"]
+    assert usual["send"].startswith(r"GET /ping HTTP/1.1\r\nHost: vllm.example.internal\r\n")
+    assert usual["receive"] == "HTTP/1."
+
+
+def test_a_server_of_one_s_own_with_a_readiness_path_is_up_when_it_answers_2xx() -> None:
+    made = items(upstreams={"churn": {**OWN, "monitor": {"path": "/health"}}})
+    own = made["monitor_of_churn_local"]
+    assert made["pool_churn_local"]["monitors"] == [{"use": "monitor_of_churn_local"}]
+    assert own["clientTLS"] == {"use": "tls_http_churn_local"}
+    assert own["send"] == (r"GET /health HTTP/1.1\r\nHost: vllm.example.internal\r\nConnection: close\r\n\r\n")
+    statuses = {status: bool(matches(own["receive"], b"HTTP/1.1 %d \r\n" % status)) for status in range(100, 600)}
+    assert {status for status, up in statuses.items() if up} == set(range(200, 300))
+    assert matches(own["receive"], b"HTTP/1.0 204 No Content\r\n")
+    assert not set(own["receive"]) & set('\\[]{}$"`')  # nothing that a script of tmsh could read otherwise
 
 
 # what a context window costs before it is refused

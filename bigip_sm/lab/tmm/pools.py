@@ -170,7 +170,7 @@ class Monitoring:
             host, port, ssl=tls.context, server_hostname=tls.server_name or ""
         )
         try:
-            writer.write(probe.monitor.send.encode("latin-1", "replace"))
+            writer.write(on_the_wire(probe.monitor.send))
             answer = b""
             while len(answer) < MAX_ANSWER:
                 piece = await reader.read(MAX_ANSWER)
@@ -184,6 +184,11 @@ class Monitoring:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+def on_the_wire(send: str) -> bytes:
+    r"""What a monitor sends: the two characters ``\r`` of its string are a carriage return, ``\n`` a line feed."""
+    return send.replace("\\r", "\r").replace("\\n", "\n").encode("latin-1", "replace")
 
 
 def matches(receive: str, answer: bytes) -> bool:

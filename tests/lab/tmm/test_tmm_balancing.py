@@ -20,7 +20,7 @@ from bigip_sm.lab.tmm.pools import PoolState, matches
 DEAD = PoolMember("dead.example.com", 443, True)
 ALIVE = POOL.members[0]
 SPARE = PoolMember("spare.example.com", 443, True)
-MONITOR = HttpsMonitor("/T/A/monitor", "GET /alive HTTP/1.0\r\n\r\n", "HTTP/1[.]1 [1-5]", 1, 1, "/T/A/tls_backend")
+MONITOR = HttpsMonitor("/T/A/monitor", r"GET /alive HTTP/1.0\r\n\r\n", "HTTP/1[.]1 [1-5]", 1, 1, "/T/A/tls_backend")
 FAILED = """
     when LB_FAILED { HTTP::respond 503 content "failed [LB::server addr]" X-Gateway-Reason upstream-unreachable }
 """
