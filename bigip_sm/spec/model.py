@@ -63,7 +63,7 @@ class Tls(Model):
 
 
 class Hsts(Model):
-    """Strict-Transport-Security, which the HTTP profile adds to answers (RFC 6797)."""
+    """Strict-Transport-Security: the HTTP profile adds it to answers of servers, the iRule to its own (RFC 6797)."""
 
     max_age: Seconds = Field(
         default=31_536_000, ge=1, le=63_072_000, description="How long a browser is to use https only; up to two years"
