@@ -15,7 +15,9 @@ from bigip_sm.lab.aws.runtime import SeenRequest
 SPEC = ROOT / "declarations" / "multi-region" / "gateway.yaml"
 FIRST, SECOND = "us-east-1", "us-west-2"
 _POOLS = [
-    f"/worldwide/gateway/pool_{name}_{region}" for name in ("churn", "llama") for region in ("us_east_1", "us_west_2")
+    f"/worldwide/gateway/pool_{name}_{region}"
+    for name in ("churn", "llama", "llama_next")
+    for region in ("us_east_1", "us_west_2")
 ]
 
 

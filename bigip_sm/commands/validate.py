@@ -101,11 +101,11 @@ def examine_rendering(spec: Spec) -> tuple[Rendered, list[Check], list[Finding]]
 
     Raises RenderError if the spec cannot be rendered.
     """
-    from bigip_sm.lint import find_schema, lint_declaration, lint_irule, validate_schema
+    from bigip_sm.lint import find_schema, lint_declaration, lint_gateway, lint_irule, validate_schema
     from bigip_sm.render import render
 
     rendered = render(spec)
-    own = list(lint_declaration(rendered.declaration))
+    own = lint_gateway(spec) + list(lint_declaration(rendered.declaration))
     for listener, text in rendered.irules.items():
         own += lint_irule(text, f"irules/{listener}.tcl")
     checks = [Check(CHECKS[1], "passed"), Check(CHECKS[2], _status(own))]

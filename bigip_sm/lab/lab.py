@@ -216,7 +216,7 @@ class Lab:
     def rotator_environment(self) -> dict[str, str]:
         """Environment variables that lead the rotator into the lab: to its AWS, and to the issuers of tokens."""
         return {
-            **self.cloud.environment(self.ca_file, (seed_aws.regions(self.spec) or ["us-east-1"])[0]),
+            **self.cloud.environment(self.ca_file, seed_aws.home_region(self.spec)),
             "HTTPS_PROXY": self._proxy,
             "NO_PROXY": f"{LOOPBACK},localhost",
             "SSL_CERT_FILE": str(self.ca_file),

@@ -18,11 +18,14 @@ from bigip_sm.spec.upstreams import Http
 class OwnServers:
     """A server for each upstream of kind http; it answers what it was asked. ``requests`` holds all that arrived.
 
-    A path that ends in /forbidden is answered 403.
+    A path that ends in /forbidden is answered 403. What monitors ask for is answered with the status in ``readiness``
+    for the server's name, 200 if there is none, and is not in ``requests``.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.readiness: dict[str, int] = {}
+        self._probes: set[tuple[str, str]] = set()
         self._stack = AsyncExitStack()
 
     async def start(self, spec: Spec, network: Network, authority: Authority) -> None:
@@ -32,6 +35,7 @@ class OwnServers:
                 continue
             server = HttpsServer(self.handle, server_context(authority.issue(upstream.host, hosts=[upstream.host])))
             self._stack.push_async_callback(server.stop)
+            self._probes.add((upstream.host, upstream.monitor.path or "/ping"))
             port = await server.start()
             domain = f"%{upstream.route_domain}" if upstream.route_domain else ""
             for place in [f"{address}{domain}" for address in upstream.addresses] or [upstream.host]:
@@ -44,8 +48,9 @@ class OwnServers:
 
     async def handle(self, request: Request) -> Response:
         """Answer with what arrived."""
-        if request.path == "/ping":
-            return Response(200)
+        host = request.header("host") or ""
+        if request.method == "GET" and (host, request.path) in self._probes:
+            return Response(self.readiness.get(host, 200))
         if request.path.endswith("/forbidden"):
             return Response(403, [("Content-Type", "application/json")], b'{"error": "not you"}')
         self.requests.append(request)

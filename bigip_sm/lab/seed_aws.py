@@ -77,7 +77,12 @@ def first_region(spec: Spec, role: str) -> str:
     """The first region of the first upstream that uses that role; where its secret is, unless it says otherwise."""
     for upstream in upstreams_of(spec, role):
         return upstream.regions[0].name
-    return regions(spec)[0]
+    return home_region(spec)
+
+
+def home_region(spec: Spec) -> str:
+    """The first region of the spec; some region, if all its upstreams are outside AWS."""
+    return (regions(spec) or ["us-east-1"])[0]
 
 
 def uses_mlflow(spec: Spec) -> bool:

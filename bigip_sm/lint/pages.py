@@ -10,9 +10,10 @@ def page(rule: Rule) -> str:
     lines = [f"# {rule.id}: {rule.title}", "", f"Level: **{rule.level}**", "", rule.why]
     if rule.mend:
         lines += ["", "## How to mend it", "", rule.mend]
+    language = "yaml" if rule.id.startswith("BSM-G") else "tcl"
     for title, example in (("Breaks the rule", rule.bad), ("Does not", rule.good)):
         if example:
-            lines += ["", f"## {title}", "", "```tcl", example.strip("\n"), "```"]
+            lines += ["", f"## {title}", "", f"```{language}", example.strip("\n"), "```"]
     if rule.notes:
         lines += ["", "## How far it sees", "", rule.notes]
     if rule.id.startswith("BSM-R") and rule.id != "BSM-R000":

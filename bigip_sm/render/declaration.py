@@ -35,6 +35,7 @@ from bigip_sm.render.result import DataGroupSpec, Rendered
 from bigip_sm.render.stages import stages_of
 from bigip_sm.render.targets import places_of
 from bigip_sm.render.templates import fill
+from bigip_sm.render.timeouts import syns
 from bigip_sm.spec.identities import ApiKeyIdentity, JwtIdentity, NetworkIdentity
 from bigip_sm.spec.model import Hsts, Listener, Route, Spec
 from bigip_sm.spec.names import APPLICATION, audit_group, credential_group, jwks_group, object_path, weights_group
@@ -111,7 +112,7 @@ def _shared(spec: Spec) -> Iterator[Item]:
     idle = max(_longest_timeout(spec, spec.routes.values()) + 2 * IDLE_MARGIN, CLIENT_IDLE_MINIMUM)
     yield "http", _http_profile(spec, None)
     yield "one_connect", fill("multiplex_profile")
-    yield "tcp_client", fill("tcp_profile", idle_timeout=idle, towards_aws=False)
+    yield "tcp_client", fill("tcp_profile", idle_timeout=idle, syns=None)
 
 
 def _http_profile(spec: Spec, hsts: Hsts | None) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def _listeners(spec: Spec, irules: dict[str, str]) -> Iterator[Item]:
             yield f"http_{name}", _http_profile(spec, listener.hsts)
         yield f"irule_{name}", fill("irule", base64=base64.b64encode(irules[name].encode()).decode())
         idle = _longest_timeout(spec, routes) + IDLE_MARGIN
-        yield f"tcp_aws_{name}", fill("tcp_profile", idle_timeout=idle, towards_aws=True)
+        yield f"tcp_aws_{name}", fill("tcp_profile", idle_timeout=idle, syns=syns(listener.connect_timeout))
         yield from _client_side_tls(name, listener)
 
 
@@ -204,13 +205,16 @@ def _places(spec: Spec) -> Iterator[Item]:
         elif place.ca is not None:
             trust_ca = _pem(place.ca)
         yield place.tls, fill("tls_client", host=place.host, trust_ca=trust_ca)
-        yield place.monitor, fill("monitor", tls=place.tls, host=place.host)
+    for place in {one.monitor: one for one in places}.values():
+        asked = {"host": place.host, "readiness": place.readiness}
+        yield place.monitor, fill("monitor", tls=place.tls, health=place.health, **asked)
     for place in places:
         yield (
             place.pool,
             fill(
                 "pool",
                 monitor=place.monitor,
+                slow_ramp=place.slow_ramp,
                 host=place.connected,
                 prefix=f"{spec.gateway}-",
                 addresses=place.addresses,

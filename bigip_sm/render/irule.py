@@ -21,7 +21,7 @@ from bigip_sm.render.regions import VERSION_HEADER
 from bigip_sm.render.requests import RULES, given_headers, rules_of
 from bigip_sm.render.stages import ANSWER, BODY, CHOOSE, FORWARD, OPTIONAL, REQUEST, RESPONSE, stages_of
 from bigip_sm.render.targets import DEFAULT_HOSTS, places_of
-from bigip_sm.spec.model import Spec
+from bigip_sm.spec.model import Hsts, Spec
 from bigip_sm.spec.names import (
     GROUP_PATTERN,
     SUBJECT_PATTERN,
@@ -61,6 +61,7 @@ def render_irule(spec: Spec, listener: str) -> str:
         gateway=spec.gateway,
         listener=listener,
         hostnames=sorted(spec.listeners[listener].hostnames),
+        hsts=_hsts_words(spec.listeners[listener].hsts),
         callers=callers,
         roles=sorted({role for route in routes for role in roles_of(spec, route)}),
         schemes=sorted({spec.upstreams[name].scheme for name in upstreams}),
@@ -106,6 +107,17 @@ def render_irule(spec: Spec, listener: str) -> str:
         weights_group=weights_group(spec.gateway),
         version_header=VERSION_HEADER if VERSION_HEADER in given_headers(spec, listener) else "",
     )
+
+
+def _hsts_words(hsts: Hsts | None) -> str:
+    """Name and value of the header for the end of an ``HTTP::respond``, which no HTTP profile adds anything to.
+
+    The value is spelled as the profile spells it in the answers of servers. Empty if nothing is to be told.
+    """
+    if hsts is None:
+        return ""
+    value = f"max-age={hsts.max_age}{'; includeSubDomains' * hsts.include_subdomains}{'; preload' * hsts.preload}"
+    return f' Strict-Transport-Security "{value}"'
 
 
 def _refuse(code: str, *, allow: str = "", connection: str = "$bsm_connection") -> str:

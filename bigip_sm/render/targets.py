@@ -12,14 +12,17 @@ from dataclasses import dataclass
 
 from bigip_sm.aws.hosts import public_host
 from bigip_sm.spec.model import Spec
-from bigip_sm.spec.names import host_kind, monitor_item, pool_item, server_tls_item
+from bigip_sm.spec.names import host_kind, monitor_item, own_monitor_item, pool_item, server_tls_item
 from bigip_sm.spec.pem_file import PemFile
 from bigip_sm.spec.upstreams import (
     ApiGateway,
+    AwsUpstream,
     EndpointUpstream,
     Http,
     Lambda,
     ModelList,
+    Monitor,
+    ReadinessMonitor,
     SageMaker,
     SageMakerOpenAi,
     Scheme,
@@ -54,6 +57,9 @@ class Place:
     connected: str
     hosts: str
     pool: str
+    upstream: str
+    health: Monitor
+    slow_ramp: int | None
     addresses: tuple[str, ...] = ()
     port: int = 443
     ca: str | PemFile | None = None
@@ -65,8 +71,15 @@ class Place:
 
     @property
     def monitor(self) -> str:
-        """Name of its monitor."""
-        return monitor_item(self.hosts, self.region)
+        """Name of its monitor: that of all upstreams at the host, unless its upstream wants another."""
+        if self.health == type(self.health)():
+            return monitor_item(self.hosts, self.region)
+        return own_monitor_item(self.upstream, self.region)
+
+    @property
+    def readiness(self) -> str | None:
+        """Path that its monitor wants a status of 2xx from; None: any answer will do."""
+        return self.health.path if isinstance(self.health, ReadinessMonitor) else None
 
     @property
     def choice(self) -> str:
@@ -109,13 +122,16 @@ def _places(name: str, upstream: Upstream) -> tuple[Place, ...]:
                 addresses=_addresses(upstream),
                 port=upstream.port,
                 ca=upstream.ca,
+                health=upstream.monitor,
+                slow_ramp=upstream.slow_ramp,
+                upstream=name,
             ),
         )
     return tuple(_in_region(name, upstream, region) for region in upstream.regions)
 
 
-def _in_region(name: str, upstream: Upstream, region: UpstreamRegion) -> Place:
-    fips = not isinstance(upstream, Http | ModelList) and upstream.fips
+def _in_region(name: str, upstream: AwsUpstream, region: UpstreamRegion) -> Place:
+    fips = upstream.fips
     prefix = upstream.api if isinstance(upstream, ApiGateway) else ""
     public = public_host(upstream.service, region.name, fips=fips, prefix=prefix)
     connected = region.vpc_endpoint or public
@@ -127,6 +143,9 @@ def _in_region(name: str, upstream: Upstream, region: UpstreamRegion) -> Place:
         hosts=host_kind(upstream.service, name, fips=fips),
         pool=pool_item(name, region.name),
         addresses=_addresses(region),
+        health=upstream.monitor,
+        slow_ramp=upstream.slow_ramp,
+        upstream=name,
     )
 
 

@@ -11,17 +11,18 @@ from bigip_sm.spec.upstream_scalars import ModelId
 
 
 class JumpStart(NamedTuple):
-    """A model of SageMaker JumpStart: how many tokens its context window has."""
+    """A model of SageMaker JumpStart: how many tokens its context window has, and how many parameters it has."""
 
     context: int
+    billions: int
 
 
 JUMPSTART = {
-    "jumpstart-llama-3-3-70b": JumpStart(131_072),
-    "jumpstart-llama-3-1-8b": JumpStart(131_072),
-    "jumpstart-mistral-7b": JumpStart(32_768),
-    "jumpstart-falcon-40b": JumpStart(2_048),
-    "jumpstart-mixtral-8x7b": JumpStart(32_768),
+    "jumpstart-llama-3-3-70b": JumpStart(131_072, 70),
+    "jumpstart-llama-3-1-8b": JumpStart(131_072, 8),
+    "jumpstart-mistral-7b": JumpStart(32_768, 7),
+    "jumpstart-falcon-40b": JumpStart(2_048, 40),
+    "jumpstart-mixtral-8x7b": JumpStart(32_768, 47),
 }
 """Alias -> model, from the model cards of Meta, Mistral AI and TII."""
 

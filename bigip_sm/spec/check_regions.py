@@ -12,7 +12,9 @@ from bigip_sm.spec.principals import parse
 ALL = 100
 """What weights sum up to."""
 
-_OWN = frozenset({"endpoint", "component", "regions", "timeout", "circuit", "policy", "failover"})
+_OWN = frozenset(
+    {"endpoint", "component", "regions", "timeout", "circuit", "policy", "failover", "monitor", "slow_ramp"}
+)
 """Keys in which the upstreams of one route may differ; all others say what is made of a request."""
 
 _KINDS = ("sagemaker", "sagemaker-openai")

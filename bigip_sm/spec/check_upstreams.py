@@ -10,7 +10,8 @@ from bigip_sm.spec.draft import Draft
 from bigip_sm.spec.forms import choices, listed
 from bigip_sm.spec.model import Match
 from bigip_sm.spec.positions import quoted
-from bigip_sm.spec.upstreams import KINDS
+from bigip_sm.spec.scalars import seconds
+from bigip_sm.spec.upstreams import KINDS, Monitor
 
 _HEADER_OF = {
     "variant": "target-variant",
@@ -51,6 +52,8 @@ def check_upstreams(draft: Draft) -> Iterator[Problem]:
             yield from _check_mlflow(draft, name)
         if kind in ("sagemaker", "sagemaker-openai"):
             yield from _check_chat(draft, name)
+        if kind != "model-list":
+            yield from _check_monitor(draft, name)
 
 
 def _check_sagemaker(draft: Draft, name: str) -> Iterator[Problem]:
@@ -75,6 +78,27 @@ def _check_sagemaker(draft: Draft, name: str) -> Iterator[Problem]:
     if format_ != "native" and operation != "invocations":
         message = f"with format {format_} the operation follows the request: a stream if it asks for one"
         yield draft.problem(("upstreams", name, "operation"), message, "remove operation")
+
+
+def _check_monitor(draft: Draft, name: str) -> Iterator[Problem]:
+    """An address that may be silent for less time than lies between two questions would go down between them."""
+    where = ("upstreams", name, "monitor")
+    interval, timeout = (
+        _seconds(draft.written(*where, key), Monitor.model_fields[key].default) for key in ("interval", "timeout")
+    )
+    if interval and timeout and timeout <= interval:
+        at = "timeout" if draft.has(*where, "timeout") else "interval"
+        message = f"an address that is asked every {interval}s would be down after {timeout}s without an answer"
+        yield draft.problem((*where, at), message, f"write a timeout of {3 * interval + 1}s: three answers may be lost")
+
+
+def _seconds(written: object, default: int) -> int | None:
+    """Seconds as they are written; None if they are not."""
+    try:
+        found = default if written is None else seconds(written)
+    except ValueError:
+        return None
+    return found if isinstance(found, int) else None
 
 
 _ALL_HEADERS = {header for headers in _HEADERS.values() for header in headers}

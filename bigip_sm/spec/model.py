@@ -63,7 +63,7 @@ class Tls(Model):
 
 
 class Hsts(Model):
-    """Strict-Transport-Security, which the HTTP profile adds to answers (RFC 6797)."""
+    """Strict-Transport-Security: the HTTP profile adds it to answers of servers, the iRule to its own (RFC 6797)."""
 
     max_age: Seconds = Field(
         default=31_536_000, ge=1, le=63_072_000, description="How long a browser is to use https only; up to two years"
@@ -79,6 +79,13 @@ class Listener(Model):
     port: int = Field(default=443, ge=1, le=65535, description="TCP port of the virtual server")
     hostnames: tuple[Hostname, ...] = Field(min_length=1, description="Host names served; any other is refused")
     tls: Tls = Field(description="Certificate, key and TLS version towards the callers")
+    connect_timeout: Seconds | None = Field(
+        default=None,
+        ge=1,
+        le=60,
+        description="How long a server may leave the start of a TCP connection unanswered, for every upstream of the "
+        "listener; default: 3.5 s",
+    )
     redirect_http: bool = Field(
         default=False,
         description="Send callers of port 80 of the address to https on port 443; nothing of theirs goes further",

@@ -61,6 +61,11 @@ def monitor_item(host_kind: str, region: str) -> str:
     return f"monitor_{host_kind}_{region.replace('-', '_')}"
 
 
+def own_monitor_item(upstream: str, region: str) -> str:
+    """Name of the monitor that an upstream has for itself, e.g. ``monitor_of_llama_us_east_1``."""
+    return f"monitor_of_{upstream}_{region.replace('-', '_')}"
+
+
 def host_kind(service: str, upstream: str, *, fips: bool = False) -> str:
     """Which hosts an upstream has: a service's, such as ``runtime`` or ``runtime_fips``, or its own: ``http_vllm``."""
     kind = f"{service}_fips" if fips else service

@@ -79,11 +79,44 @@ class UpstreamRegion(Model):
     )
 
 
+class Monitor(Model):
+    """How it is found out whether a server is up. Any answer over HTTP counts, since probes are unsigned."""
+
+    interval: Seconds = Field(default=5, ge=1, le=299, description="How often each address is asked")
+    timeout: Seconds = Field(
+        default=16, ge=2, le=900, description="How long an address may give no answer before it is down"
+    )
+    time_until_up: Seconds = Field(
+        default=0, ge=0, le=1800, description="How long it must have answered before it gets requests"
+    )
+
+
+class ReadinessMonitor(Monitor):
+    """How it is found out whether a server of your own is up: by any answer over HTTP, or by that to a path."""
+
+    path: UpstreamPath | None = Field(
+        default=None,
+        description="Path that must be answered with a status of 2xx, such as /health; default: any answer will do",
+    )
+
+
 class Server(Model):
     """What every upstream has that requests are sent to."""
 
     kind: str  # narrowed by each kind; here so that it is the first key
-    timeout: Seconds = Field(default=70, ge=1, le=3600, description="How long a silent upstream connection is kept")
+    timeout: Seconds = Field(
+        default=70,
+        ge=1,
+        le=3600,
+        description="How long a server may be silent before and within its answer; the longest of a listener counts",
+    )
+    monitor: Monitor = Field(default_factory=Monitor, description="When an address of it is up")
+    slow_ramp: Seconds | None = Field(
+        default=None,
+        ge=0,
+        le=900,
+        description="How long an address that has come up gets less than its share beside others; default: TMOS's 10s",
+    )
     in_flight: int | None = Field(
         default=None, ge=1, le=100_000, description="Requests at the model at one time; more are answered 503"
     )
@@ -294,6 +327,7 @@ class Http(Server):
     request_headers: tuple[HeaderName, ...] = Field(
         default=(), description="Headers of the caller that are passed on, beside Accept and Content-Type"
     )
+    monitor: ReadinessMonitor = Field(default_factory=ReadinessMonitor, description="When an address of it is up")
 
     @property
     def role(self) -> None:

@@ -5,7 +5,6 @@ The gateway is that of declarations/mlflow, as docs/mlflow.md describes it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -19,34 +18,28 @@ from typing import Any
 import mlflow
 import pytest
 from examples_kit import environment, run
-from gateway_kit import ROOT, Answer, Gateway, running_gateway
-from kinds_kit import resolve_here
+from gateway_kit import Answer, Gateway, running_gateway
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow_kit import HOSTNAME, KEY, example_with_key, stock_client
 
 from bigip_sm.lab.aws.refusal import Refusal
 from bigip_sm.lab.aws.runtime import ACCEPTED, Fault, throttled, unavailable
 from bigip_sm.render.examples import Language, example
 from bigip_sm.render.mlflow import ENTITIES, SEARCHES
 
-HOSTNAME = "mlflow.example.com"
-KEY = "the-key-of-the-nightly-training-job"
 FLAVOURS = {
     "tracking": ("sagemaker-mlflow", "x-mlflow-sm-tracking-server-arn", "us-east-1.experiments.sagemaker.aws"),
     "app": ("sagemaker", "x-sm-mlflow-app-arn", "mlflow.sagemaker.us-east-1.app.aws"),
 }
-EXAMPLE = ROOT / "declarations" / "mlflow" / "gateway.yaml"
 JSON = [("Content-Type", "application/json")]
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("mlflow")
-    text = EXAMPLE.read_text()
-    example_key = hashlib.sha256(b"an-example-key-that-nobody-should-use").hexdigest()
-    assert example_key in text
-    (folder / "gateway.yaml").write_text(text.replace(example_key, hashlib.sha256(KEY.encode()).hexdigest()))
+    (folder / "gateway.yaml").write_text(example_with_key())
     with running_gateway(folder / "gateway.yaml", folder) as running:
         yield running
 
@@ -57,18 +50,7 @@ Use = Callable[..., MlflowClient]
 @pytest.fixture
 def use(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Use]:
     """Makes a client of a flavour, as the nightly job by its key or as a person by a certificate."""
-    resolve_here(monkeypatch, HOSTNAME)
-    for name in [name for name in os.environ if name.startswith(("AWS_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_TRACKING_SERVER_CERT_PATH": str(gateway.lab.ca_file),
-        "NO_PROXY": "*",
-    }.items():
-        monkeypatch.setenv(name, value)
+    stock_client(gateway, monkeypatch)
 
     def make(flavour: str, subject: str | None = None) -> MlflowClient:
         if subject is None:

@@ -1,4 +1,4 @@
-"""A page for each rule over iRules, made from the registry."""
+"""A page for each rule over iRules and over gateway.yaml, made from the registry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bigip_sm.lint import RULES
 from bigip_sm.lint.pages import page
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(rule for rule in RULES if rule.startswith(("BSM-R", "BSM-A")))
+PAGES = sorted(rule for rule in RULES if rule.startswith(("BSM-R", "BSM-A", "BSM-G")))
 
 
 @pytest.mark.parametrize("rule", PAGES)

@@ -43,6 +43,9 @@ _ANSWERS = {
     "async-invocations": async_answer,
     OPENAI: openai_answer,
 }
+PROBE = "/ping"
+"""What monitors ask for, unsigned: it is answered as anything unsigned is, and not recorded."""
+
 _OPENAI_PATH = "/openai/v1/chat/completions"
 _Answering = Callable[[str, "Fault"], Awaitable[Response]]
 """Makes an answer for the id of a request, with what happens to that request."""
@@ -106,8 +109,8 @@ class Runtime:
 
     ``hosts`` maps every host name that is served to its region, ``apis`` those of other services to the service.
 
-    ``requests`` holds everything that arrived; ``faults`` are used up one by one, by the next accepted requests, and
-    ``regional`` is what happens to every other one in a region.
+    ``requests`` holds everything that arrived but probes of monitors; ``faults`` are used up one by one, by the next
+    accepted requests, and ``regional`` is what happens to every other one in a region.
     ``patience`` is how many seconds a container has for its answer, ``stream_patience`` for a streamed one.
     """
 
@@ -219,6 +222,8 @@ class Runtime:
         verify_bearer(token, self._sessions, now=self._clock(), region=region)
 
     def _record(self, request: Request, verdict: str, headers: tuple[tuple[str, str], ...] | None) -> None:
+        if request.method == "GET" and request.path == PROBE and request.header("authorization") is None:
+            return
         self.requests.append(
             SeenRequest(
                 self._clock(),

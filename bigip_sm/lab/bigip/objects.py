@@ -58,6 +58,7 @@ class HttpsMonitor:
     interval: int
     timeout: int
     server_ssl: str | None
+    time_until_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Pool:
     monitors: tuple[str, ...]
     mode: str = "round-robin"
     reselect_tries: int = 0
+    slow_ramp: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,22 +21,36 @@ MAX_ANSWER = 64 * 1024
 
 
 class PoolState:
-    """A pool at run time. Members without a monitor are available; with one, once it has succeeded."""
+    """A pool at run time. Members without a monitor are available; with one, once it has succeeded.
 
-    def __init__(self, pool: Pool, before: PoolState | None = None) -> None:
+    A member that came up less than ``slow_ramp`` seconds ago gets the part of a full share that has passed of them
+    (tmsh reference, ``ltm pool``, slow-ramp-time).
+    """
+
+    def __init__(
+        self, pool: Pool, before: PoolState | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """``before`` is the pool as it was: members that stay under the same monitors keep their state."""
         self.pool = pool
         self.path = pool.path
+        self._clock = clock
         self._next = 0
+        self._credit: dict[PoolMember, float] = {}
         self._active: list[PoolMember] | None = None
         known = before.states if before is not None and before.pool.monitors == pool.monitors else {}
         initial: State = "checking" if pool.monitors else "unchecked"
         self.states: dict[PoolMember, State] = {
             member: known.get(member, initial) if member.enabled else "disabled" for member in pool.members
         }
+        came_up = before._came_up if before is not None else {}
+        self._came_up: dict[PoolMember, float] = {
+            member: came_up[member] for member in known if member in came_up and member in self.states
+        }
 
     def set(self, member: PoolMember, state: State) -> None:
         """A monitor has found out how a member is."""
+        if state == "up" and self.states.get(member) != "up":
+            self._came_up[member] = self._clock()
         self.states[member] = state
         self._active = None
 
@@ -53,8 +69,25 @@ class PoolState:
             return wanted if self.states.get(wanted) in ("up", "unchecked") else None
         if not active:
             return None
+        if self.pool.slow_ramp and len(active) > 1:
+            shares = self._shares(active)
+            if min(shares) < max(shares):
+                return self._in_proportion(active, shares)
         chosen = active[self._next % len(active)]
         self._next += 1
+        return chosen
+
+    def _shares(self, members: list[PoolMember]) -> list[float]:
+        now, ramp = self._clock(), self.pool.slow_ramp
+        ages = [now - self._came_up.get(member, float("-inf")) for member in members]
+        return [min(1.0, age / ramp) for age in ages]
+
+    def _in_proportion(self, members: list[PoolMember], shares: list[float]) -> PoolMember:
+        """Each gains its share and the richest pays for all: turns that are spread evenly over time."""
+        credit = {member: self._credit.get(member, 0.0) + share for member, share in zip(members, shares, strict=True)}
+        chosen = max(members, key=credit.__getitem__)
+        credit[chosen] -= sum(shares)
+        self._credit = credit
         return chosen
 
     def describe(self) -> dict[str, str]:
@@ -74,7 +107,8 @@ class Monitoring:
     """The monitors of one pool: each probes every enabled member at once and then at its interval.
 
     A member is up when all its monitors succeeded last, and down when one of them has not for its ``timeout``; a
-    first probe that fails marks it down right away, which is quicker than TMOS but never more lenient.
+    first probe that fails marks it down right away, which is quicker than TMOS but never more lenient. With
+    ``time_until_up`` a monitor has succeeded when its probes have for that long, without one that failed.
     """
 
     def __init__(self, state: PoolState, probes: tuple[Probe, ...], network: Network) -> None:
@@ -102,14 +136,21 @@ class Monitoring:
         loop = asyncio.get_running_loop()
         timeout = probe.monitor.timeout
         last_success = float("-inf")
+        good_since = float("inf")
         while True:
             try:
                 good = await asyncio.wait_for(self._ask(member, probe), timeout)
             except (OSError, asyncio.TimeoutError):
                 good = False
+            now = loop.time()
             if good:
-                last_success = loop.time()
-            self._report(member, probe, loop.time() - last_success < timeout)
+                last_success, good_since = now, min(good_since, now)
+                if now - good_since >= probe.monitor.time_until_up:
+                    self._report(member, probe, True)
+            else:
+                good_since = float("inf")
+                if now - last_success >= timeout:
+                    self._report(member, probe, False)
             done.set()
             await asyncio.sleep(probe.monitor.interval)
 
@@ -129,7 +170,7 @@ class Monitoring:
             host, port, ssl=tls.context, server_hostname=tls.server_name or ""
         )
         try:
-            writer.write(probe.monitor.send.encode("latin-1", "replace"))
+            writer.write(on_the_wire(probe.monitor.send))
             answer = b""
             while len(answer) < MAX_ANSWER:
                 piece = await reader.read(MAX_ANSWER)
@@ -143,6 +184,11 @@ class Monitoring:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+def on_the_wire(send: str) -> bytes:
+    r"""What a monitor sends: the two characters ``\r`` of its string are a carriage return, ``\n`` a line feed."""
+    return send.replace("\\r", "\r").replace("\\n", "\n").encode("latin-1", "replace")
 
 
 def matches(receive: str, answer: bytes) -> bool:

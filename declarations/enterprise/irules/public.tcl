@@ -285,7 +285,7 @@ proc bsm_refuse {reason request_id connection {allow ""} {retry ""} {limits ""}}
     set body "{\"error\":{\"message\":\"$message\",$details}}"
     set type application/json
     if {$allow ne ""} {
-        HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Allow $allow
+        HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Allow $allow Strict-Transport-Security "max-age=31536000"
         return
     }
     if {$retry ne ""} {
@@ -294,22 +294,22 @@ proc bsm_refuse {reason request_id connection {allow ""} {retry ""} {limits ""}}
         }
         switch -exact -- [llength $limits] {
             6 {
-                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry $name1 $value1 $name2 $value2 $name3 $value3
+                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry $name1 $value1 $name2 $value2 $name3 $value3 Strict-Transport-Security "max-age=31536000"
             }
             4 {
-                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry $name1 $value1 $name2 $value2
+                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry $name1 $value1 $name2 $value2 Strict-Transport-Security "max-age=31536000"
             }
             default {
-                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry
+                HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Retry-After $retry Strict-Transport-Security "max-age=31536000"
             }
         }
         return
     }
     if {$status == 401} {
-        HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection WWW-Authenticate Bearer
+        HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection WWW-Authenticate Bearer Strict-Transport-Security "max-age=31536000"
         return
     }
-    HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection
+    HTTP::respond $status content $body noserver Content-Type $type X-Gateway-Reason $reason X-Request-Id $request_id Cache-Control no-store Connection $connection Strict-Transport-Security "max-age=31536000"
 }
 
 # Whether a path is in the normal form of RFC 3986, section 6.2.2: no empty and no dot segments, nothing encoded that
@@ -3824,7 +3824,7 @@ when HTTP_RESPONSE_DATA priority 500 {
                             break
                         }
                         set bsm_answered $bsm_status
-                        HTTP::respond $bsm_status content $bsm_chunk noserver Content-Type application/json X-Request-Id $bsm_id Cache-Control no-store X-Content-Type-Options nosniff Connection keep-alive
+                        HTTP::respond $bsm_status content $bsm_chunk noserver Content-Type application/json X-Request-Id $bsm_id Cache-Control no-store X-Content-Type-Options nosniff Connection keep-alive Strict-Transport-Security "max-age=31536000"
                         return
                     }
                 } elseif {$bsm_shown ne "" && $bsm_mode eq "whole"} {

@@ -5,6 +5,8 @@
 # Data groups: /worldwide/gateway/routes_public, /worldwide/gateway/access
 #              /worldwide/gateway/limits
 #              /worldwide/gateway/failover
+#              /worldwide/gateway/regions
+#              /bigip_sm/worldwide.weights (filled by bigip-sm weights)
 #              and, filled by the rotator:
 #              /bigip_sm/worldwide.models
 # CMP:         no globals and no static variables; runs on every TMM.
@@ -46,6 +48,10 @@ proc bsm_refuse {reason request_id connection {allow ""} {retry ""} {limits ""}}
         not-allowed {
             set status 403
             set message "this caller may not use this route"
+        }
+        version-not-allowed {
+            set status 403
+            set message "this caller may not choose this version of the model"
         }
         no-route {
             set status 404
@@ -451,6 +457,71 @@ proc bsm_whole {upstream nonce body} {
     return "${head}Content-Length: [string length $body]\r\n\r\n$body"
 }
 
+# The weights in force: those of the group of weights if they are whole, those of gateway.yaml if not.
+# @param key      key in the group of weights
+# @param initial  <name>=<percent>,...
+# @return name and percent of each, in the order of gateway.yaml
+proc bsm_weights {key initial} {
+    set given [class match -value -- $key equals /bigip_sm/worldwide.weights]
+    set found [list]
+    set sum 0
+    if {[string length $given] < 1000 && [regexp -- {\A1[|][a-z0-9_-]+=[0-9]{1,3}(?:,[a-z0-9_-]+=[0-9]{1,3})*\Z} $given]} {
+        foreach pair [split $initial ,] {
+            set name [lindex [split $pair =] 0]
+            set weight 0
+            foreach now [split [string range $given 2 end] ,] {
+                if {[lindex [split $now =] 0] eq $name} {
+                    if {[scan [lindex [split $now =] 1] %3d weight] != 1} {
+                        set weight 0
+                    }
+                }
+            }
+            incr sum $weight
+            lappend found $name $weight
+        }
+    }
+    if {$sum != 100} {
+        set found [list]
+        foreach pair [split $initial ,] {
+            lappend found [lindex [split $pair =] 0] [lindex [split $pair =] 1]
+        }
+    }
+    return $found
+}
+
+# The name that a number of 0 or more, and less than the sum of the weights, falls to.
+proc bsm_drawn {weights number} {
+    foreach {name weight} $weights {
+        incr number [expr {-$weight}]
+        if {$number < 0} {
+            return $name
+        }
+    }
+    return ""
+}
+
+# Whether a header's value is one of those that may be sent; one that ends in an asterisk stands for all that begin so.
+proc bsm_is_listed {value words} {
+    if {[lsearch -exact $words *] >= 0} {
+        return 1
+    }
+    if {![regexp -- {\A[A-Za-z0-9_./:=+@-]+\Z} $value] || [string first .. $value] >= 0} {
+        return 0
+    }
+    foreach word $words {
+        if {$word eq $value} {
+            return 1
+        }
+        if {[string match {*[*]} $word]} {
+            set start [string range $word 0 end-1]
+            if {[string equal -length [string length $start] $start $value]} {
+                return 1
+            }
+        }
+    }
+    return 0
+}
+
 # Fires for resumed sessions too, so that their identity is the one of the session's certificate.
 when CLIENTSSL_HANDSHAKE priority 500 {
     set bsm_certificate untrusted
@@ -519,6 +590,7 @@ when HTTP_REQUEST priority 500 {
         set bsm_transfer ""
         set bsm_expect ""
         set bsm_encoding ""
+        set bsm_sent [list]
         set bsm_host [HTTP::host]
         if {[lsearch -exact {models.example.com} [lindex [split [string tolower $bsm_host] :] 0]] < 0} {
             call bsm_refuse unknown-host $bsm_id $bsm_connection
@@ -557,6 +629,16 @@ when HTTP_REQUEST priority 500 {
                 }
                 content-encoding {
                     set bsm_encoding [string tolower [HTTP::header value $bsm_name]]
+                    set bsm_stays 0
+                }
+                x-gateway-version {
+                    # SigV4 signs a header's value with single blanks.
+                    regsub -all -- { +} [string trim [HTTP::header value $bsm_name]] " " bsm_value
+                    if {[string length $bsm_value] > 1024 || ![regexp -- {^[\x20-\x7e]*$} $bsm_value]} {
+                        call bsm_refuse header-invalid $bsm_id $bsm_connection
+                        return
+                    }
+                    lappend bsm_sent x-gateway-version $bsm_value
                     set bsm_stays 0
                 }
                 default {
@@ -701,6 +783,30 @@ when HTTP_REQUEST priority 500 {
                 call bsm_refuse length-required $bsm_id $bsm_connection
                 return
             }
+            if {[lsearch -exact $bsm_stages canary] >= 0} {
+                set bsm_record [split [class match -value -- route/$bsm_route equals /worldwide/gateway/regions] |]
+                set bsm_weighed [call bsm_weights $bsm_route [lindex $bsm_record 1]]
+                binary scan [CRYPTO::hash -alg sha256 "$bsm_route $bsm_caller"] I bsm_draw
+                set bsm_version [call bsm_drawn $bsm_weighed [expr {($bsm_draw & 0x7fffffff) % 100}]]
+                foreach {bsm_name bsm_value} $bsm_sent {
+                    if {$bsm_name eq "x-gateway-version"} {
+                        set bsm_may [class match -- "version/$bsm_route|$bsm_caller" equals /worldwide/gateway/regions]
+                        set bsm_at [lsearch -exact $bsm_weighed $bsm_value]
+                        if {!$bsm_may || $bsm_at < 0 || $bsm_at % 2} {
+                            call bsm_refuse version-not-allowed $bsm_id $bsm_connection
+                            return
+                        }
+                        set bsm_version $bsm_value
+                    }
+                }
+                set bsm_record [split [class match -value -- upstream/$bsm_version equals /worldwide/gateway/regions] |]
+                if {[lindex $bsm_record 0] ne "1"} {
+                    call bsm_refuse internal-error $bsm_id $bsm_connection
+                    return
+                }
+                set bsm_target [lreplace $bsm_target 4 4 $bsm_version]
+                set bsm_target [lreplace $bsm_target 7 8 [lindex $bsm_record 1] [lindex $bsm_record 2]]
+            }
             set bsm_region [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type "" $bsm_id $bsm_connection]
             if {$bsm_region ne ""} {
                 set bsm_forwarded 1
@@ -713,6 +819,30 @@ when HTTP_REQUEST priority 500 {
         if {$bsm_size == 0 && $bsm_transfer eq ""} {
             # SHA-256 of nothing.
             set bsm_hash e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+            if {[lsearch -exact $bsm_stages canary] >= 0} {
+                set bsm_record [split [class match -value -- route/$bsm_route equals /worldwide/gateway/regions] |]
+                set bsm_weighed [call bsm_weights $bsm_route [lindex $bsm_record 1]]
+                binary scan [CRYPTO::hash -alg sha256 "$bsm_route $bsm_caller"] I bsm_draw
+                set bsm_version [call bsm_drawn $bsm_weighed [expr {($bsm_draw & 0x7fffffff) % 100}]]
+                foreach {bsm_name bsm_value} $bsm_sent {
+                    if {$bsm_name eq "x-gateway-version"} {
+                        set bsm_may [class match -- "version/$bsm_route|$bsm_caller" equals /worldwide/gateway/regions]
+                        set bsm_at [lsearch -exact $bsm_weighed $bsm_value]
+                        if {!$bsm_may || $bsm_at < 0 || $bsm_at % 2} {
+                            call bsm_refuse version-not-allowed $bsm_id keep-alive
+                            return
+                        }
+                        set bsm_version $bsm_value
+                    }
+                }
+                set bsm_record [split [class match -value -- upstream/$bsm_version equals /worldwide/gateway/regions] |]
+                if {[lindex $bsm_record 0] ne "1"} {
+                    call bsm_refuse internal-error $bsm_id keep-alive
+                    return
+                }
+                set bsm_target [lreplace $bsm_target 4 4 $bsm_version]
+                set bsm_target [lreplace $bsm_target 7 8 [lindex $bsm_record 1] [lindex $bsm_record 2]]
+            }
             set bsm_region [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id keep-alive]
             if {$bsm_region ne ""} {
                 set bsm_forwarded 1
@@ -749,6 +879,30 @@ when HTTP_REQUEST_DATA priority 500 {
             return
         }
         binary scan [CRYPTO::hash -alg sha256 [HTTP::payload]] H* bsm_hash
+            if {[lsearch -exact $bsm_stages canary] >= 0} {
+                set bsm_record [split [class match -value -- route/$bsm_route equals /worldwide/gateway/regions] |]
+                set bsm_weighed [call bsm_weights $bsm_route [lindex $bsm_record 1]]
+                binary scan [CRYPTO::hash -alg sha256 "$bsm_route $bsm_caller"] I bsm_draw
+                set bsm_version [call bsm_drawn $bsm_weighed [expr {($bsm_draw & 0x7fffffff) % 100}]]
+                foreach {bsm_name bsm_value} $bsm_sent {
+                    if {$bsm_name eq "x-gateway-version"} {
+                        set bsm_may [class match -- "version/$bsm_route|$bsm_caller" equals /worldwide/gateway/regions]
+                        set bsm_at [lsearch -exact $bsm_weighed $bsm_value]
+                        if {!$bsm_may || $bsm_at < 0 || $bsm_at % 2} {
+                            call bsm_refuse version-not-allowed $bsm_id keep-alive
+                            return
+                        }
+                        set bsm_version $bsm_value
+                    }
+                }
+                set bsm_record [split [class match -value -- upstream/$bsm_version equals /worldwide/gateway/regions] |]
+                if {[lindex $bsm_record 0] ne "1"} {
+                    call bsm_refuse internal-error $bsm_id keep-alive
+                    return
+                }
+                set bsm_target [lreplace $bsm_target 4 4 $bsm_version]
+                set bsm_target [lreplace $bsm_target 7 8 [lindex $bsm_record 1] [lindex $bsm_record 2]]
+            }
         set bsm_region [call bsm_forward $bsm_target $bsm_caller $bsm_query $bsm_type $bsm_hash $bsm_id keep-alive]
         if {$bsm_region ne ""} {
             set bsm_forwarded 1

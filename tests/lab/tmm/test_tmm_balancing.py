@@ -20,7 +20,7 @@ from bigip_sm.lab.tmm.pools import PoolState, matches
 DEAD = PoolMember("dead.example.com", 443, True)
 ALIVE = POOL.members[0]
 SPARE = PoolMember("spare.example.com", 443, True)
-MONITOR = HttpsMonitor("/T/A/monitor", "GET /alive HTTP/1.0\r\n\r\n", "HTTP/1[.]1 [1-5]", 1, 1, "/T/A/tls_backend")
+MONITOR = HttpsMonitor("/T/A/monitor", r"GET /alive HTTP/1.0\r\n\r\n", "HTTP/1[.]1 [1-5]", 1, 1, "/T/A/tls_backend")
 FAILED = """
     when LB_FAILED { HTTP::respond 503 content "failed [LB::server addr]" X-Gateway-Reason upstream-unreachable }
 """
@@ -193,6 +193,80 @@ def test_every_available_member_of_the_best_group_gets_the_same_share(groups: li
     assert set(chosen) == set(best)
     counts = [chosen.count(member) for member in best]
     assert max(counts) - min(counts) <= 1
+
+
+class Clock:
+    """A time that a test moves."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shares_of(state: PoolState, turns: int = 120) -> dict[str, int]:
+    chosen = [state.choose() for _ in range(turns)]
+    return {member.host: chosen.count(member) for member in state.pool.members}
+
+
+def test_a_member_that_has_come_up_gets_the_part_of_its_share_that_has_passed_of_the_ramp() -> None:
+    clock = Clock()
+    state = PoolState(replace(pool(ALIVE, SPARE, monitored=True), slow_ramp=60), None, clock)
+    state.set(ALIVE, "up")
+    clock.now += 1000
+    state.set(SPARE, "up")
+    assert shares_of(state)["spare.example.com"] == 0
+    for age, part in ((30, 40), (45, 51), (60, 60), (3600, 60)):  # a half of the other's, three quarters, as much
+        clock.now = 1100 + age
+        assert abs(shares_of(state)["spare.example.com"] - part) <= 1
+    state.set(SPARE, "down")
+    assert shares_of(state)["spare.example.com"] == 0
+    state.set(SPARE, "up")
+    clock.now += 30
+    assert abs(shares_of(state)["spare.example.com"] - 40) <= 1
+
+
+def test_a_ramp_is_kept_when_the_pool_changes_and_alone_a_member_gets_everything() -> None:
+    clock = Clock()
+    before = PoolState(replace(pool(ALIVE, SPARE, monitored=True), slow_ramp=60), None, clock)
+    before.set(ALIVE, "up")
+    clock.now += 1000
+    before.set(SPARE, "up")
+    clock.now += 30
+    changed = PoolState(replace(before.pool, slow_ramp=120), before, clock)
+    assert abs(shares_of(changed)["spare.example.com"] - 24) <= 1  # a quarter of the other's share
+    changed.set(ALIVE, "down")
+    assert shares_of(changed) == {"backend.example.com": 0, "spare.example.com": 120}
+
+
+def test_members_that_came_up_together_get_the_same_and_without_a_ramp_all_do() -> None:
+    clock = Clock()
+    state = PoolState(replace(pool(ALIVE, SPARE, monitored=True), slow_ramp=60), None, clock)
+    state.set(ALIVE, "up")
+    state.set(SPARE, "up")
+    assert set(shares_of(state).values()) == {60}
+    without = PoolState(pool(ALIVE, SPARE, monitored=True), None, clock)
+    without.set(ALIVE, "up")
+    clock.now += 1000
+    without.set(SPARE, "up")
+    assert set(shares_of(without).values()) == {60}
+
+
+@scenario
+async def test_a_member_is_up_when_it_has_answered_for_the_time_until_up() -> None:
+    slow = replace(MONITOR, interval=1, timeout=2, time_until_up=2)
+    async with bench(objects=[slow, pool(ALIVE, monitored=True)]) as b:
+        began = asyncio.get_running_loop().time()
+        assert b.plane.member_states("/T/A/pool") == {"backend.example.com:443": "checking"}
+        await until(b, "up")
+        assert asyncio.get_running_loop().time() - began > 1.8
+        address = b.network.resolve(*BACKEND)
+        b.network.withdraw(*BACKEND)
+        await until(b, "down")
+        b.network.publish(*BACKEND, address[1])
+        began = asyncio.get_running_loop().time()
+        await until(b, "up")
+        assert asyncio.get_running_loop().time() - began > 1.8
 
 
 def test_receive_strings_are_patterns_and_a_broken_one_is_text() -> None:

@@ -109,6 +109,7 @@ POOL = ClassRules(
         "monitors": array,
         # Approximated: a failed connection raises LB_FAILED at once, and members are taken in turn in both modes.
         "reselectTries": integer(0, 65535),
+        "slowRampTime": integer(0, 900),
     },
     only={
         "loadBalancingMode": only("round-robin", "least-connections-member"),
@@ -116,7 +117,7 @@ POOL = ClassRules(
         "minimumMonitors": only(1, "all"),
         "serviceDownAction": only("none"),
     },
-    free=names("allowNATEnabled allowSNATEnabled metadata slowRampTime"),
+    free=names("allowNATEnabled allowSNATEnabled metadata"),
 )
 POOL_MEMBER = ClassRules(
     "Pool_Member",
@@ -157,6 +158,7 @@ MONITOR = ClassRules(
         "receive": text,
         "interval": integer(1, 3600),
         "timeout": integer(1, 900),
+        "timeUntilUp": integer(0, 1800),
         "clientTLS": anything,
     },
     only={
@@ -165,7 +167,6 @@ MONITOR = ClassRules(
         "receiveDown": only(""),
         "adaptive": only(False),
         "upInterval": only(0),
-        "timeUntilUp": only(0),
         "targetAddress": only(""),
         "targetPort": only(0),
         "transparent": only(False),

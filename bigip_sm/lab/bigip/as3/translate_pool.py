@@ -38,7 +38,8 @@ def pool(scope: Scope, item: Item) -> list[Object]:
         raise invalid(f"{item.path}/members", "has duplicate members")
     monitors = tuple(_monitor(scope, item, value) for value in item.body.get("monitors", []))
     mode, tries = item.body.get("loadBalancingMode", "round-robin"), item.body.get("reselectTries", 0)
-    return [Pool(item.path, tuple(members), monitors, mode, tries)]
+    ramp = item.body.get("slowRampTime", 10)
+    return [Pool(item.path, tuple(members), monitors, mode, tries, ramp)]
 
 
 def _members(scope: Scope, item: Item, where: str, body: Json) -> Iterator[PoolMember]:
@@ -112,5 +113,6 @@ def monitor(scope: Scope, item: Item) -> list[Object]:
         interval=body.get("interval", 5),
         timeout=body.get("timeout", 16),
         server_ssl=profile,
+        time_until_up=body.get("timeUntilUp", 0),
     )
     return [made]
