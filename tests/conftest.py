@@ -77,6 +77,18 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 @pytest.fixture(scope="session")
+def textgen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway for OpenAI clients whose models take prompts. Tests that change its state undo it."""
+    from gateway_kit import running_gateway
+    from textgen_kit import SPEC
+
+    folder = tmp_path_factory.mktemp("textgen")
+    (folder / "gateway.yaml").write_text(SPEC)
+    with running_gateway(folder / "gateway.yaml", folder) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
 def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
     """A gateway with every type of identity. Tests that change its state undo it."""
     from callers_kit import SPEC, Callers

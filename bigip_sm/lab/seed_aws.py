@@ -14,6 +14,7 @@ from bigip_sm.lab.aws.apis.rest import RestApi, RestApis
 from bigip_sm.lab.aws.cloud import Served
 from bigip_sm.lab.aws.containers import tensorflow
 from bigip_sm.lab.aws.endpoints import Chat, Container, Endpoint, classifier, steady
+from bigip_sm.lab.aws.textgen import TextGeneration
 from bigip_sm.spec.model import Spec
 from bigip_sm.spec.upstreams import (
     ApiGateway,
@@ -64,7 +65,9 @@ def endpoints(spec: Spec) -> list[Endpoint]:
 def _container(upstream: EndpointUpstream) -> Container:
     if isinstance(upstream, SageMakerTensorFlow):
         return tensorflow
-    openai = isinstance(upstream, SageMakerOpenAi) or (isinstance(upstream, SageMaker) and upstream.format == "openai")
+    if isinstance(upstream, SageMaker) and upstream.prompt is not None:
+        return TextGeneration(CHAT_TOKENS, steady(CHAT_PAUSE))
+    openai = isinstance(upstream, SageMakerOpenAi) or (isinstance(upstream, SageMaker) and upstream.speaks_openai)
     return Chat(CHAT_TOKENS, steady(CHAT_PAUSE)) if openai else classifier
 
 

@@ -17,16 +17,26 @@ def translates(upstream: Upstream) -> bool:
 
 def reframes(upstream: Upstream) -> bool:
     """Whether answers that come in AWS's event stream become server-sent events."""
-    return isinstance(upstream, SageMaker) and upstream.format == "openai"
+    return isinstance(upstream, SageMaker) and upstream.speaks_openai
+
+
+def generates(upstream: Upstream) -> bool:
+    """Whether messages become a prompt, and the text that a model generates becomes a chat completion."""
+    return isinstance(upstream, SageMaker) and upstream.prompt is not None
 
 
 def chat_records(spec: Spec) -> list[dict[str, str]]:
-    """``<route>`` -> ``1|<openai or native>|<alias>|<served model>|<temperature>|<max_tokens>``, sorted."""
+    """``<route>`` -> ``1|<openai or native>|<alias>|<served model>|<temperature>|<max_tokens>``, sorted.
+
+    ``|<template>`` follows where messages become a prompt.
+    """
     found = []
     for name, route in sorted(spec.routes.items()):
         upstream = spec.upstreams[route.upstream]
         if isinstance(upstream, SageMaker | SageMakerOpenAi) and translates(upstream):
-            found.append({"key": name, "value": _record(upstream.chat, translated=reframes(upstream))})
+            record = _record(upstream.chat, translated=reframes(upstream))
+            prompt = upstream.prompt if isinstance(upstream, SageMaker) else None
+            found.append({"key": name, "value": f"{record}|{prompt}" if prompt else record})
     return found
 
 

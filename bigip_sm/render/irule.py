@@ -16,6 +16,7 @@ from bigip_sm.render.failover import FLOOR, WINDOW
 from bigip_sm.render.guards import guards_of
 from bigip_sm.render.mlflow import ENTITIES as MLFLOW_ENTITIES
 from bigip_sm.render.mlflow import SEARCHES as MLFLOW_SEARCHES
+from bigip_sm.render.prompts import TEXT_CHAT, prompts_of
 from bigip_sm.render.reasons import REASONS
 from bigip_sm.render.regions import VERSION_HEADER
 from bigip_sm.render.requests import RULES, given_headers, rules_of
@@ -84,6 +85,8 @@ def render_irule(spec: Spec, listener: str) -> str:
         response_stages=[stage for stage in RESPONSE if stage in uses],
         answer_stages=[stage for stage in ANSWER if stage in uses],
         guards=guards_of(spec, names),
+        prompts=prompts_of(spec, upstreams),
+        text_chat=TEXT_CHAT,
         controls=CONTROLS,
         answer_limit=ANSWER_LIMIT,
         json_levels=JSON_LEVELS,

@@ -319,7 +319,8 @@ _REASONS = (
         413,
         "the JSON body is nested too deep or has too many parts",
         "More than 32 levels, 1,000 members at the top level, 50,000 strings, or brackets without end. It was not read "
-        "to its end.",
+        "to its end. With `format: text-generation`: more than 1,000 messages, or 32,768 characters in `messages` that "
+        "are written as `\\u` and four digits.",
         "caller",
         "Send less in one request.",
         "json",
@@ -435,8 +436,9 @@ _REASONS = (
         "answer-invalid",
         502,
         "the model's answer is not in the form that this route expects",
-        "The route inspects answers or passes certain members of them on, and this answer, or an event of a stream, is "
-        "no JSON object, or is compressed though that was not asked for.",
+        "The route inspects answers, changes them, or passes certain members of them on, and this answer, or an event "
+        "of a stream, is no JSON object, or is compressed though that was not asked for. With `format: "
+        "text-generation`: it has no `generated_text`.",
         "owner of the model",
         "Ask the endpoint directly and look at its answer.",
         "answer",

@@ -6,6 +6,38 @@ from bigip_sm.render.reason import Reason
 
 KINDS = (
     Reason(
+        "messages-invalid",
+        400,
+        "messages is no conversation that this model takes",
+        "`messages` is missing or empty, or one of them has no role or no text. Models with the "
+        "templates `mistral` and `falcon` take one system message at the beginning, and then users and the model "
+        "in turn, from a user to a user.",
+        "caller",
+        "Look at `messages` in the body.",
+        "generate",
+    ),
+    Reason(
+        "parameter-not-supported",
+        400,
+        "the model behind this route cannot do what a parameter asks for, or the value is out of its bounds",
+        "The container of the model takes text and a few numbers. `param` in the answer names what it does not have, "
+        "such as `tools`, `logprobs`, `response_format` or images in `messages`, or what has a value that it would "
+        "refuse.",
+        "caller",
+        "Leave out the parameter that `param` names; docs/upstreams.md has the list.",
+        "generate",
+    ),
+    Reason(
+        "control-token",
+        400,
+        "a message holds what the model would take for the mark of a turn",
+        "A text in `messages` has one of the marks of the model's prompts, such as `<|eot_id|>` or `[/INST]`. Whoever "
+        "can write one can pretend to be somebody else in the conversation.",
+        "caller",
+        "Take the mark out of the text before it is sent.",
+        "generate",
+    ),
+    Reason(
         "header-not-allowed",
         400,
         "a header has a value that this route does not allow",

@@ -7,7 +7,7 @@ route.
 
 from __future__ import annotations
 
-from bigip_sm.render.chat import reframes, translates
+from bigip_sm.render.chat import generates, reframes, translates
 from bigip_sm.render.failover import may_retry
 from bigip_sm.render.guards import decides, inspects
 from bigip_sm.render.limits import has_count, has_quota, has_slots
@@ -31,17 +31,17 @@ CHOICE = ("circuit", "retry")
 """Optional parts of the choice of a region. ``retry``, where the request was collected: another region may have what
 one has not worked on."""
 
-BODY = ("measure", "json", "validate", "operation", "ask", "guard", "translate")
+BODY = ("measure", "json", "validate", "operation", "ask", "guard", "translate", "generate")
 """Optional stages that read or change a request's body, in order; a route that has one collects the body. ``json``
 reads it as a JSON object and refuses what is none; any stage that wants its members brings it along."""
 
-JSON = frozenset({"operation", "ask", "translate", "validate"})
+JSON = frozenset({"operation", "ask", "translate", "generate", "validate"})
 """Stages that bring ``json`` along on every route that uses them; guards do unless they only record."""
 
 RESPONSE = ("limit_headers", "clean")
 """Optional stages of HTTP_RESPONSE, in order."""
 
-ANSWER = ("reframe", "usage", "guard_response", "shape")
+ANSWER = ("reframe", "generated", "usage", "guard_response", "shape")
 """Optional stages that read or change the body of an answer, in order; ``answer_data.tcl.j2`` says what they share.
 ``usage`` comes before what may end an answer: a blocked answer has cost its tokens too."""
 
@@ -112,6 +112,8 @@ def _uses(spec: Spec, name: str, stage: str) -> bool:
             return translates(spec.upstreams[route.upstream])
         case "reframe":
             return reframes(spec.upstreams[route.upstream])
+        case "generate" | "generated":
+            return generates(spec.upstreams[route.upstream])
         case "target":
             return request_of(spec, name) is not None
     return False

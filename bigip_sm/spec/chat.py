@@ -6,23 +6,28 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from bigip_sm.spec.prompts import PromptTemplate
 from bigip_sm.spec.scalars import Model
 from bigip_sm.spec.upstream_scalars import ModelId
 
 
 class JumpStart(NamedTuple):
-    """A model of SageMaker JumpStart: how many tokens its context window has, and how many parameters it has."""
+    """A model of SageMaker JumpStart.
+
+    How many tokens its context window has, how many parameters it has, and how its prompts are written.
+    """
 
     context: int
     billions: int
+    prompt: PromptTemplate
 
 
 JUMPSTART = {
-    "jumpstart-llama-3-3-70b": JumpStart(131_072, 70),
-    "jumpstart-llama-3-1-8b": JumpStart(131_072, 8),
-    "jumpstart-mistral-7b": JumpStart(32_768, 7),
-    "jumpstart-falcon-40b": JumpStart(2_048, 40),
-    "jumpstart-mixtral-8x7b": JumpStart(32_768, 47),
+    "jumpstart-llama-3-3-70b": JumpStart(131_072, 70, "llama-3"),
+    "jumpstart-llama-3-1-8b": JumpStart(131_072, 8, "llama-3"),
+    "jumpstart-mistral-7b": JumpStart(32_768, 7, "mistral"),
+    "jumpstart-falcon-40b": JumpStart(2_048, 40, "falcon"),
+    "jumpstart-mixtral-8x7b": JumpStart(32_768, 47, "mistral"),
 }
 """Alias -> model, from the model cards of Meta, Mistral AI and TII."""
 

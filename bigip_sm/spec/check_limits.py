@@ -11,7 +11,8 @@ from bigip_sm.spec.positions import Path
 from bigip_sm.spec.principals import parse
 
 _KINDS = ("requests", "tokens", "concurrency")
-_OPENAI = ("sagemaker-openai",)
+_OPENAI = ("openai", "text-generation")
+"""Formats of kind sagemaker whose callers are OpenAI clients."""
 
 
 def check_limits(draft: Draft) -> Iterator[Problem]:
@@ -59,8 +60,14 @@ def _check_twice(
 
 
 def _check_cap(draft: Draft, route: str) -> Iterator[Problem]:
-    kind = draft.text("upstreams", draft.text("routes", route, "upstream") or "", "kind")
+    upstream = draft.text("routes", route, "upstream") or ""
+    kind = draft.text("upstreams", upstream, "kind")
+    openai = kind == "sagemaker-openai" or (
+        kind == "sagemaker" and draft.text("upstreams", upstream, "format") in _OPENAI
+    )
     path = ("routes", route, "limits", "max_tokens")
-    if draft.has(*path) and kind is not None and kind not in _OPENAI:
+    if draft.has(*path) and kind is not None and not openai:
         message = f"requests to upstreams of kind {kind} have no max_tokens that is the same for every model"
-        yield draft.problem(path, message, f"remove it; it is for {', '.join(_OPENAI)}")
+        yield draft.problem(
+            path, message, f"remove it; it is for sagemaker-openai, and sagemaker with format: {choices(_OPENAI)}"
+        )

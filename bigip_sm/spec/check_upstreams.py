@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from bigip_sm.aws.hosts import is_aws_host
 from bigip_sm.errors import Problem
+from bigip_sm.spec.chat import JUMPSTART
 from bigip_sm.spec.draft import Draft
 from bigip_sm.spec.forms import choices, listed
 from bigip_sm.spec.model import Match
 from bigip_sm.spec.positions import quoted
+from bigip_sm.spec.prompts import PROMPT_TEMPLATES
 from bigip_sm.spec.scalars import seconds
 from bigip_sm.spec.upstreams import KINDS, Monitor
 
@@ -46,6 +48,7 @@ def check_upstreams(draft: Draft) -> Iterator[Problem]:
         kind = draft.text("upstreams", name, "kind")
         if kind == "sagemaker":
             yield from _check_sagemaker(draft, name)
+            yield from _check_prompt(draft, name)
         elif kind == "http":
             yield from _check_http(draft, name)
         elif kind in _MLFLOW:
@@ -60,7 +63,7 @@ def _check_sagemaker(draft: Draft, name: str) -> Iterator[Problem]:
     operation = draft.text("upstreams", name, "operation") or "invocations"
     format_ = draft.text("upstreams", name, "format") or "native"
     # What a request for a stream would lose, no request may have.
-    known = _HEADERS.get("response-stream" if format_ == "openai" else operation, ())
+    known = _HEADERS.get(operation if format_ == "native" else "response-stream", ())
     for key, header in _HEADER_OF.items():
         given = draft.has("upstreams", name, "client_headers", header)
         if draft.has("upstreams", name, key):
@@ -101,6 +104,20 @@ def _seconds(written: object, default: int) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def _check_prompt(draft: Draft, name: str) -> Iterator[Problem]:
+    """A prompt is written where the container takes text, and there it must be known how."""
+    where = ("upstreams", name, "prompt_template")
+    format_ = draft.text("upstreams", name, "format") or "native"
+    if format_ != "text-generation":
+        if draft.has(*where):
+            message = f"with format {format_} the gateway writes no prompts"
+            yield draft.problem(where, message, "remove it, or write format: text-generation")
+    elif not draft.has(*where) and draft.text("upstreams", name, "chat", "alias") not in JUMPSTART:
+        message = "it is not known how the model's prompts are written"
+        fix = f"add prompt_template: {choices(PROMPT_TEMPLATES)}; or a chat.alias of JumpStart: {choices(JUMPSTART)}"
+        yield draft.problem(("upstreams", name, "format"), message, fix)
+
+
 _ALL_HEADERS = {header for headers in _HEADERS.values() for header in headers}
 
 
@@ -110,7 +127,10 @@ def _check_chat(draft: Draft, name: str) -> Iterator[Problem]:
     if draft.text("upstreams", name, "kind") == "sagemaker" and native == "native" and draft.has(*where):
         message = "bodies of format native are not read"
         yield draft.problem(where, message, "remove chat, or write format: openai")
-    if draft.has(*where, "served_model") and not draft.has(*where, "alias"):
+    if native == "text-generation" and draft.has(*where, "served_model"):
+        message = "a container of format text-generation is not told the name of a model"
+        yield draft.problem((*where, "served_model"), message, "remove it")
+    elif draft.has(*where, "served_model") and not draft.has(*where, "alias"):
         message = "served_model takes the place of an alias, and there is none"
         yield draft.problem((*where, "served_model"), message, "add alias: what callers write in model")
 

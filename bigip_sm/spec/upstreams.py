@@ -11,10 +11,11 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field
 
 from bigip_sm.aws.hosts import SERVICES
-from bigip_sm.spec.chat import ChatOptions
+from bigip_sm.spec.chat import JUMPSTART, ChatOptions
 from bigip_sm.spec.forms import Form
 from bigip_sm.spec.limits import Circuit
 from bigip_sm.spec.pem_file import PemFile
+from bigip_sm.spec.prompts import PromptTemplate
 from bigip_sm.spec.scalars import Address, DeviceObject, EndpointName, Hostname, Model, Name, Region, Seconds
 from bigip_sm.spec.upstream_scalars import (
     ApiId,
@@ -180,10 +181,15 @@ class SageMaker(RuntimeUpstream):
         default="invocations",
         description="invocations: one answer; response-stream: AWS's event stream; async: the answer goes to S3",
     )
-    format: Literal["native", "openai"] = Field(
+    format: Literal["native", "openai", "text-generation"] = Field(
         default="native",
         description="native: bodies pass as they are; openai: callers are OpenAI clients and the container takes their "
-        "messages at /invocations; an answer that streams comes as server-sent events",
+        "messages at /invocations; text-generation: callers are OpenAI clients and the container takes inputs and "
+        "parameters; an answer that streams comes as server-sent events",
+    )
+    prompt_template: PromptTemplate | None = Field(
+        default=None,
+        description="With format text-generation: how messages become a prompt; default: that of the JumpStart alias",
     )
     model: TargetModel | None = Field(default=None, description="Target model of a multi-model endpoint")
     client_headers: dict[ClientHeader, tuple[HeaderValue, ...]] = Field(
@@ -195,7 +201,15 @@ class SageMaker(RuntimeUpstream):
     @property
     def speaks_openai(self) -> bool:
         """Whether callers speak OpenAI's API of chat completions."""
-        return self.format == "openai"
+        return self.format != "native"
+
+    @property
+    def prompt(self) -> PromptTemplate | None:
+        """How messages become a prompt; None if the container takes them as they are."""
+        if self.format != "text-generation":
+            return None
+        known = JUMPSTART.get(self.chat.alias or "")
+        return self.prompt_template or (known.prompt if known else None)
 
 
 class SageMakerOpenAi(EndpointUpstream):

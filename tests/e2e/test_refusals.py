@@ -204,6 +204,7 @@ def test_every_reason_is_made_to_happen() -> None:
         "guard_response",
         "target translate",
         "reframe",
+        "generate",
     }  # tests with other gateways
     elsewhere = {code for code, reason in REASONS.items() if reason.stage in stages}
     made = {refuse.__name__.replace("_", "-") for refuse in REFUSALS}

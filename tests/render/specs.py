@@ -235,6 +235,13 @@ def _upstreams() -> st.SearchStrategy[dict[str, Any]]:
             identity_header=st.sampled_from(["custom-attributes", "off"]),
         ),
         kind("sagemaker", endpoint=endpoints, format=st.just("openai"), chat=chat, component=optional),
+        kind(
+            "sagemaker",
+            endpoint=endpoints,
+            format=st.just("text-generation"),
+            prompt_template=st.sampled_from(["llama-3", "mistral", "falcon", "chatml"]),
+            chat=chat,
+        ),
         kind("sagemaker-openai", endpoint=endpoints, chat=chat, component=optional, fips=st.booleans()),
         kind(
             "sagemaker-tensorflow",

@@ -209,6 +209,24 @@ def test_the_monitor_spells_line_ends_as_as3_wants_them() -> None:
     assert not {"`", "\r", "\n"} & set(send)
 
 
+def procedures(rendered: Rendered) -> set[str]:
+    """Names of the procedures of the listener's iRule."""
+    return set(re.findall(r"(?m)^proc (\w+)", rendered.irules["public"]))
+
+
+def test_prompts_come_with_the_format_that_needs_them() -> None:
+    added = {"bsm_prompt", "bsm_prompt_form", "bsm_generation", "bsm_completion", "bsm_speak"}
+    keys = {"format": "text-generation", "chat": {"alias": "jumpstart-falcon-40b", "defaults": {"max_tokens": 9}}}
+    by_alias = render(spec(upstreams={"churn": upstream(**keys)}))
+    assert added <= procedures(by_alias)
+    assert records(by_alias, "chat") == {"churn": "1|openai|jumpstart-falcon-40b|||9|falcon"}
+    named = render(spec(upstreams={"churn": upstream(**keys, prompt_template="chatml")}))
+    assert records(named, "chat")["churn"].endswith("|chatml")
+    messages = render(spec(upstreams={"churn": upstream(**{**keys, "format": "openai"})}))
+    assert records(messages, "chat") == {"churn": "1|openai|jumpstart-falcon-40b|||9"}
+    assert not added & procedures(messages)
+
+
 def test_idle_timeouts_follow_the_routes() -> None:
     upstreams = {"churn": upstream(timeout="70s"), "llama": upstream(timeout="10m")}
     items = application(render(spec(upstreams=upstreams)))
