@@ -102,7 +102,7 @@ def main() -> None:
         code, report = stage.rotate()
         if code:
             raise RuntimeError(f"the rotator failed: {report}")
-        for endpoint in ("llama-v3", "chat-v1"):
+        for endpoint in ("llama-v3", "chat-v1", "text-v1"):
             stage.lab.chat(endpoint).pause = None
         bench = Bench(stage)
         print(

@@ -81,10 +81,18 @@ def _first(headers: Headers, name: str) -> Result:
 def _insert(headers: Headers, *words: str) -> Result:
     if len(words) < 2 or len(words) % 2:
         raise CommandError('wrong # args: should be "HTTP::header insert name value ?name value ...?"')
-    for at in range(0, len(words), 2):
-        key, name = _name(words[at])
-        headers.append(key, name, _value(words[at + 1]))
+    # Nothing is inserted if one of them is refused.
+    named = [_name(name) for name in words[::2]]
+    headers.extend(named, _values_of(words[1::2]))
     return b""
+
+
+def _values_of(texts: tuple[str, ...]) -> list[bytes]:
+    """Values of headers; looked through all at once, because most are harmless. Raises CommandError."""
+    together = "".join(texts)
+    if together.isascii() and not ("\r" in together or "\n" in together or "\0" in together):
+        return [text.encode() for text in texts]
+    return [_value(text) for text in texts]
 
 
 def _replace(headers: Headers, name: str, value: str = "") -> Result:

@@ -36,7 +36,7 @@ def frame_request(request: IncomingRequest, dropped: int) -> bool:
 def keep_alive_upstream(head: RequestHead) -> None:
     """OneConnect transformation: a server-side connection outlives the request of a client that wants to close."""
     headers = head.headers
-    for place, key in enumerate(headers.keys):
+    for place, key in enumerate(headers.keys) if "connection" in headers.keys else ():
         if key == "connection" and headers.contents[place].lower() in (b"close", b"keep-alive"):
             headers.keys[place], headers.names[place] = "xonnection", b"Xonnection"
     if head.version == b"1.0":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 REASONS = {status.value: status.phrase.encode("ascii") for status in http.HTTPStatus}
@@ -53,6 +53,12 @@ class Headers:
         self.keys.append(key)
         self.names.append(name)
         self.contents.append(value)
+
+    def extend(self, named: Sequence[tuple[str, bytes]], contents: Sequence[bytes]) -> None:
+        """Append fields, given their names in lower case and as they are written, and their values."""
+        self.keys += [key for key, _ in named]
+        self.names += [name for _, name in named]
+        self.contents += contents
 
     def place(self, key: str) -> int:
         """Where the last field of that name (lower case) is; -1 if there is none."""

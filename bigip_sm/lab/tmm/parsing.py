@@ -93,17 +93,20 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102 - a callback
         self._silent = 0
-        self._size += len(name) + len(value) + 4
-        if self._in_head:  # trailers are dropped
+        if self._in_head:
             self._names.append(name)
-            self._contents.append(value.rstrip(b" \t"))
+            self._contents.append(value)
+        else:  # trailers are dropped
+            self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:  # noqa: D102 - a callback
         self._measure()
         self._silent = 0
         self._in_head = False
         parser = self._parser
-        headers = Headers.parsed(self._names, self._contents)
+        headers = Headers.parsed(self._names, [value.rstrip(b" \t") for value in self._contents])
+        self._size += self._fields_size()
+        self._names, self._contents = [], []
         head = RequestHead(parser.get_method(), self._target, parser.get_http_version().encode("ascii"), headers)
         transfer = headers.values("transfer-encoding")
         self.refusal = self.refusal or self._refuse(head, transfer, headers.count("host"))
@@ -130,9 +133,14 @@ class RequestReader:
     def _measure(self) -> None:
         """Refuse a head or trailers that are too large; llhttp is silent about a field until its end."""
         limit = self._profile.max_header_size
-        size = max(self._size, self._silent)
+        size = max(self._size + self._fields_size(), self._silent)
         if size > limit and not self.refusal:
             self.refusal = f"011f0005:4: HTTP header ({size}) exceeded maximum allowed size of {limit} (Client side)"
+
+    def _fields_size(self) -> int:
+        """Bytes of the header fields so far, if the head is not complete."""
+        names = self._names
+        return sum(map(len, names)) + sum(map(len, self._contents)) + 4 * len(names) if names else 0
 
     def _refuse(self, head: RequestHead, transfer: list[bytes], hosts: int) -> str | None:
         """Why this request is not served, or None."""

@@ -146,6 +146,8 @@ class Tmm:
         finally:
             self.busy = False
             self.session = NO_SESSION
+        if pause == "":
+            return None
         # An empty word that some command has read as a list, or as something else, arrives as that; and so does a 0.
         text = str(pause) if pause or isinstance(pause, int | float) else ""
         return float(text) if text else None
