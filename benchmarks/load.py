@@ -34,6 +34,9 @@ CHAT = ("/v1/chat/completions", '"messages": [], ')
 CONNECTIONS = 8
 """Kept-alive connections that one client process uses at a time."""
 
+PATIENCE = 120
+"""Seconds that a client process has for its requests."""
+
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -254,8 +257,10 @@ def clients(connection: Connection, tls: tuple[str, Issued | None], port: int, m
 
 
 def fire(connection: Connection, requests: int) -> Run:
-    """Have the clients send that many requests. Raises RuntimeError if one was not answered 200."""
+    """Have the clients send that many requests. Raises RuntimeError if one is not answered 200, or not in time."""
     connection.send(requests)
+    if not connection.poll(PATIENCE):
+        raise RuntimeError(f"{requests} requests were not answered within {PATIENCE} s")
     done: Run = connection.recv()
     if set(done.statuses) != {200}:
         raise RuntimeError(f"answers: {json.dumps(done.statuses)}")
