@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,12 +121,17 @@ class Interpreter:
         return int(self._tcl.interpaddr())
 
     def dispose(self) -> None:
-        """Free the interpreter, in its own thread: Tcl aborts the process when another thread does that later."""
+        """Free the interpreter, in its own thread: Tcl aborts the process when another thread does that later.
+
+        It stays if something else still refers to it, such as the traceback of an error that is not collected yet.
+        """
         for name in self._names:
             self._tcl.deletecommand(name)
         self._callbacks.clear()
-        _kept.remove(self._tcl)
+        tcl = self._tcl
         del self.call, self._tcl
+        if sys.getrefcount(tcl) == _UNUSED:
+            _kept.remove(tcl)
 
     def elements(self, text: str) -> tuple[str, ...]:
         """The elements of a Tcl list. Raises CommandError."""
@@ -245,10 +251,9 @@ class Interpreter:
         """``command`` as a callback for Tcl.
 
         Whatever it raises becomes a Tcl error. The error is raised by Tcl itself: a callback that just raises shows
-        Tcl an empty message. The frame that raises holds nothing of the connection, because _tkinter keeps the
-        traceback.
+        Tcl an empty message. The frame that raises holds nothing of the connection, and not the interpreter itself,
+        because _tkinter keeps the traceback.
         """
-        call = self.call
 
         def callback(*arguments: str) -> Any:
             try:
@@ -258,7 +263,7 @@ class Interpreter:
             except Exception as error:
                 message = f"internal error: {type(error).__name__}: {error}"
             del arguments
-            return call("error", message, message + _LINE)
+            return self.call("error", message, message + _LINE)
 
         return callback
 
@@ -266,6 +271,10 @@ class Interpreter:
 _kept: list[_tkinter.TkappType] = []
 """Every interpreter that is not disposed of. The garbage collector runs in any thread, and Tcl aborts the process when
 an interpreter is freed by another thread than its own; one that is forgotten costs some memory instead."""
+
+_UNUSED = 3
+"""References to an interpreter that nobody uses: from the list of those that are kept, from the one who asks, and from
+``sys.getrefcount``."""
 
 
 def create_tcl() -> _tkinter.TkappType:

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import tkinter
 from dataclasses import replace
 
 import pytest
@@ -15,8 +16,9 @@ from bigip_sm.errors import LabError
 from bigip_sm.lab.bigip.config import Config
 from bigip_sm.lab.bigip.objects import Rule, SslCertificate, SslKey
 from bigip_sm.lab.network import Network
-from bigip_sm.lab.tmm import DataPlane
+from bigip_sm.lab.tmm import DataPlane, interpreter
 from bigip_sm.lab.tmm.interpreter import create_tcl
+from bigip_sm.lab.tmm.tmm import Tmm, World
 
 
 def answering(text: str) -> str:
@@ -144,7 +146,9 @@ def test_a_plane_can_be_made_in_one_thread_and_run_and_stopped_in_another() -> N
 
 FORGOTTEN = """
 import gc, threading
+from bigip_sm.lab.tmm import interpreter
 from bigip_sm.lab.tmm.interpreter import create_tcl
+from bigip_sm.lab.tmm.tmm import Tmm, World
 class Holder: pass
 gc.disable()
 holder = Holder()
@@ -157,9 +161,37 @@ print("alive")
 """
 
 
-def test_an_interpreter_that_another_thread_would_collect_does_not_end_the_process() -> None:
-    done = subprocess.run([sys.executable, "-c", FORGOTTEN], capture_output=True, text=True, timeout=60, check=False)
+STILL_USED = """
+import gc, threading
+from bigip_sm.lab.tmm.tmm import Tmm, World
+gc.disable()
+tmm = Tmm(0, World({}, {}, lambda: 0.0, print))
+cycle = [tmm.interpreter.call]
+cycle.append(cycle)
+del cycle
+tmm.close()
+collector = threading.Thread(target=gc.collect)
+collector.start()
+collector.join()
+print("alive")
+"""
+
+
+@pytest.mark.parametrize("script", [FORGOTTEN, STILL_USED], ids=["forgotten", "still used when disposed of"])
+def test_an_interpreter_that_another_thread_would_collect_does_not_end_the_process(script: str) -> None:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
+
+
+def test_an_interpreter_that_is_disposed_of_is_freed() -> None:
+    before = len(interpreter._kept)
+    tmm = Tmm(0, World({}, {}, lambda: 0.0, print))
+    with pytest.raises(tkinter.TclError):
+        tmm.interpreter.call("HTTP::header", "value", "x")
+    tmm.interpreter.count({})
+    assert len(interpreter._kept) == before + 1
+    tmm.close()
+    assert len(interpreter._kept) == before
 
 
 def test_a_python_without_tcl_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
