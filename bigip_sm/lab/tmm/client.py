@@ -39,8 +39,8 @@ _RESET = struct.pack("ii", 1, 0)
 class ClientConnection(asyncio.Protocol):
     """One connection of a client.
 
-    ``server`` is the server-side connection bound to it: only without OneConnect. Whatever goes wrong inside is
-    logged and ends the connection, never the lab.
+    ``server`` is the server-side connection bound to it: only without OneConnect. ``handled`` are the events that its
+    rules handle; others need not be fired. Whatever goes wrong inside is logged and ends the connection, never the lab.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class ClientConnection(asyncio.Protocol):
         self.flow = Flow(self._suspended, self.pump, self.broken)
         self._addresses = addresses
         self._program = runtime.programs[tmm]
+        self.handled = self._program.events
         self._reader = RequestReader(runtime.snapshot.http)
         self._tls = ClientSide(runtime.client_tls) if runtime.client_tls is not None else None
         self._exchange: Exchange | None = None
@@ -135,7 +136,7 @@ class ClientConnection(asyncio.Protocol):
     async def fire(self, event: str) -> bool:
         """Run an event's handlers; False if the connection is gone or being reset, so that nothing may follow."""
         session = self.session
-        if event in self._program.events and event not in session.disabled:
+        if event in self.handled and event not in session.disabled:
             pause = self.tmm.run(session, self._coroutine, event)
             while pause is not None:
                 await self.flow.pause(0 if self._gone else pause)

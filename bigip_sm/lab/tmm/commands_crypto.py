@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
@@ -29,6 +30,14 @@ _SIGN = {"-alg": 1, "-key": 1, "-keyhex": 1}
 _VERIFY = {**_SIGN, "-signature": 1}
 _CIPHER = {**_SIGN, "-iv": 1, "-ivhex": 1, "-padding": 1}
 _KEYGEN = {"-alg": 1, "-len": 1, "-passphrase": 1, "-salt": 1, "-salthex": 1, "-rounds": 1}
+_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "md5": hashes.MD5(),  # noqa: S303 - F5's choice
+    "sha1": hashes.SHA1(),  # noqa: S303 - F5's choice
+    "sha224": hashes.SHA224(),
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
 _AES_KEY = re.compile(r"AES (128|192|256) ([0-9a-f]+)")
 
 
@@ -64,25 +73,22 @@ def _hashing(leading: tuple[str, ...]) -> Callable[[bytes], hashlib._Hash]:
 
 
 def _sign(*words: str) -> Result:
-    signing = _signing(words[:-1]).copy()
-    signing.update(wire(words[-1]))
-    return signing.digest()
+    return _signing(words[:-1])(wire(words[-1]))
 
 
 @lru_cache(maxsize=64)
-def _signing(leading: tuple[str, ...]) -> hmac.HMAC:
-    """The HMAC that the arguments before the data ask for, its key already worked in. Raises CommandError."""
+def _signing(leading: tuple[str, ...]) -> Callable[[bytes], bytes]:
+    """The HMAC that the arguments before the data ask for. Raises CommandError."""
     given, rest = options(leading, _SIGN, "CRYPTO::sign")
     if rest:
         raise CommandError("CRYPTO::sign -alg name -key key data")
-    return _hmac(given.get("-alg", ""), _secret(given, "-key"), "CRYPTO::sign")
+    return _keyed(given.get("-alg", ""), _secret(given, "-key"), "CRYPTO::sign")
 
 
 def _verify(*words: str) -> Result:
     given, data = _split(words, _VERIFY, "CRYPTO::verify")
-    expected = _hmac(given.get("-alg", ""), _secret(given, "-key"), "CRYPTO::verify")
-    expected.update(data)
-    return int(hmac.compare_digest(expected.digest(), _secret(given, "-signature")))
+    expected = _keyed(given.get("-alg", ""), _secret(given, "-key"), "CRYPTO::verify")(data)
+    return int(hmac.compare_digest(expected, _secret(given, "-signature")))
 
 
 def _split(words: tuple[str, ...], known: dict[str, int], command: str) -> tuple[dict[str, str], bytes]:
@@ -91,11 +97,22 @@ def _split(words: tuple[str, ...], known: dict[str, int], command: str) -> tuple
     return given, wire(words[-1])
 
 
-def _hmac(algorithm: str, key: bytes, command: str) -> hmac.HMAC:
+def _keyed(algorithm: str, key: bytes, command: str) -> Callable[[bytes], bytes]:
+    """Data to its HMAC with that key, which is worked in once. Raises CommandError."""
     digest = algorithm.removeprefix("hmac-")
     if digest == algorithm or digest not in DIGESTS:
         raise CommandError(f'bad algorithm "{algorithm}" in {command}')
-    return hmac.new(key, digestmod=digest)
+    known = _HASHES.get(digest)
+    if known is None:
+        return partial(hmac.digest, key, digest=digest)
+    made = HMAC(key, known)
+
+    def keyed(data: bytes) -> bytes:
+        signing = made.copy()
+        signing.update(data)
+        return signing.finalize()
+
+    return keyed
 
 
 def _secret(given: dict[str, str], option: str) -> bytes:

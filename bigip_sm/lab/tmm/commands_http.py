@@ -277,6 +277,7 @@ def _retry(session: Session, words: tuple[str, ...]) -> Result:
         raise CommandError(f"HTTP::retry is not emulated in event {session.event}")
     match words:
         case (text,) | ("-reset", text):
+            session.asked = True
             session.retry = wire(text)
             return b""
         case _:

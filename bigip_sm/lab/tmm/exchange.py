@@ -58,7 +58,7 @@ class Exchange:
         self._phase = "new"
         self._response = None
         session.begin(request.head, keep_alive=request.keep_alive)
-        if await self._client.fire("HTTP_REQUEST") and not await self._acted():
+        if await self._client.fire("HTTP_REQUEST") and not (session.asked and await self._acted()):
             if session.collect is not None and request.has_body:
                 self._phase = "collect"
             else:
@@ -100,7 +100,7 @@ class Exchange:
             return
         self._collected = len(session.payload)
         session.collect = None
-        if await self._client.fire("HTTP_REQUEST_DATA") and not await self._acted():
+        if await self._client.fire("HTTP_REQUEST_DATA") and not (session.asked and await self._acted()):
             payload = bytes((session.released or b"") + session.payload)
             if payload:
                 request.body.appendleft(payload)
@@ -128,12 +128,12 @@ class Exchange:
             return
         session.member = member
         session.server_ssl = None
-        if not await client.fire("LB_SELECTED") or await self._acted():
+        if not await client.fire("LB_SELECTED") or (session.asked and await self._acted()):
             return
         if session.reselect:
             self._later(self._balance)
             return
-        if not await client.fire("SA_PICKED"):
+        if "SA_PICKED" in client.handled and not await client.fire("SA_PICKED"):
             return
         server = None if session.server_clear else client.idle.take(member)
         if server is not None:
@@ -209,9 +209,9 @@ class Exchange:
 
     async def _failed(self, reason: str) -> None:
         """No member, or no connection to it."""
-        client = self._client
-        if await client.fire("LB_FAILED") and not await self._acted():
-            if self._session.reselect:
+        client, session = self._client, self._session
+        if await client.fire("LB_FAILED") and not (session.asked and await self._acted()):
+            if session.reselect:
                 self._later(self._balance)
                 return
             self._phase = "done"
@@ -229,8 +229,9 @@ class Exchange:
         self._phase = "send"
         if client.runtime.snapshot.http.insert_x_forwarded_for:
             head.headers.add(b"X-Forwarded-For", self._session.client_address.encode())
-        if not (await client.fire("HTTP_REQUEST_SEND") and await client.fire("HTTP_REQUEST_RELEASE")):
-            return
+        for event in ("HTTP_REQUEST_SEND", "HTTP_REQUEST_RELEASE"):
+            if event in client.handled and not await client.fire(event):
+                return
         self._request_chunked = framing.frame_request(request, self._collected)
         if client.runtime.snapshot.one_connect is not None:
             framing.keep_alive_upstream(head)
@@ -361,7 +362,7 @@ class Exchange:
             return
         session.reset_payload()
         framed = framing.ResponseFraming.of(head, self._arriving)
-        if not await client.fire("HTTP_RESPONSE") or await self._acted():
+        if not await client.fire("HTTP_RESPONSE") or (session.asked and await self._acted()):
             return
         self._response = OutgoingResponse(head, framed, client.write)
         if session.collect is None or framed.bodiless or framed.length == b"0":
@@ -374,9 +375,10 @@ class Exchange:
         if not response.head_sent:
             collected = response.collected
             response.settle_length(None if collected is None else len(body) - collected, whole=whole)
-            if not await self._client.fire("HTTP_RESPONSE_RELEASE") or await self._acted():
+            client, event = self._client, "HTTP_RESPONSE_RELEASE"
+            if event in client.handled and (not await client.fire(event) or (session.asked and await self._acted())):
                 return False
-            hsts = self._client.runtime.snapshot.http.hsts
+            hsts = client.runtime.snapshot.http.hsts
             if hsts is not None and session.response is not None:
                 session.response.headers.set_only(b"Strict-Transport-Security", hsts.encode())
             response.send_head(close=session.close_after)
@@ -396,7 +398,7 @@ class Exchange:
                 return True
             response.collected = len(session.payload)
             session.collect = None
-            if not await self._client.fire("HTTP_RESPONSE_DATA") or await self._acted():
+            if not await self._client.fire("HTTP_RESPONSE_DATA") or (session.asked and await self._acted()):
                 return False
             out = bytes(session.released or b"")
             session.released = None

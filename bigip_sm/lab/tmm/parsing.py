@@ -51,6 +51,7 @@ class RequestReader:
         self.requests: deque[IncomingRequest] = deque()
         self.refusal: str | None = None
         self._profile = profile
+        self._limit = profile.max_header_size
         self._parser = httptools.HttpRequestParser(self)
         self._current: IncomingRequest | None = None
         self._target = b""
@@ -75,7 +76,8 @@ class RequestReader:
             except httptools.HttpParserError as error:
                 if not self._last:
                     self.refusal = f"HTTP request could not be parsed: {error}"
-        self._measure()
+        if self._in_head or self._current is not None:
+            self._measure()
 
     # httptools callbacks
 
@@ -100,13 +102,17 @@ class RequestReader:
             self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:  # noqa: D102 - a callback
+        self._in_head = False
+        parser, names, contents = self._parser, self._names, self._contents
+        # Each value, and behind it a line end, which none of them holds.
+        together = b"\n".join((*contents, b""))
+        self._size += len(b"".join(names)) + len(together) + 3 * len(names)
+        self._names, self._contents = [], []
         self._measure()
         self._silent = 0
-        self._in_head = False
-        parser = self._parser
-        headers = Headers.parsed(self._names, [value.rstrip(b" \t") for value in self._contents])
-        self._size += self._fields_size()
-        self._names, self._contents = [], []
+        if b" \n" in together or b"\t\n" in together:
+            contents = [value.rstrip(b" \t") for value in contents]
+        headers = Headers.parsed(names, contents)
         head = RequestHead(parser.get_method(), self._target, parser.get_http_version().encode("ascii"), headers)
         transfer = headers.values("transfer-encoding")
         self.refusal = self.refusal or self._refuse(head, transfer, headers.count("host"))
@@ -132,20 +138,18 @@ class RequestReader:
 
     def _measure(self) -> None:
         """Refuse a head or trailers that are too large; llhttp is silent about a field until its end."""
-        limit = self._profile.max_header_size
-        size = max(self._size + self._fields_size(), self._silent)
-        if size > limit and not self.refusal:
-            self.refusal = f"011f0005:4: HTTP header ({size}) exceeded maximum allowed size of {limit} (Client side)"
-
-    def _fields_size(self) -> int:
-        """Bytes of the header fields so far, if the head is not complete."""
-        names = self._names
-        return sum(map(len, names)) + sum(map(len, self._contents)) + 4 * len(names) if names else 0
+        size, names = self._size, self._names
+        if names:  # the head is not complete
+            size += len(b"".join(names)) + len(b"".join(self._contents)) + 4 * len(names)
+        size = max(size, self._silent)
+        if size > self._limit and not self.refusal:
+            self.refusal = (
+                f"011f0005:4: HTTP header ({size}) exceeded maximum allowed size of {self._limit} (Client side)"
+            )
 
     def _refuse(self, head: RequestHead, transfer: list[bytes], hosts: int) -> str | None:
         """Why this request is not served, or None."""
         profile = self._profile
-        method = head.method.decode("ascii")
         count = len(head.headers.keys)
         if count > profile.max_header_count:
             return (
@@ -154,9 +158,9 @@ class RequestReader:
             )
         if head.version not in (b"1.0", b"1.1"):
             return f"HTTP version {head.version.decode('ascii')} is not served"
-        if method == "CONNECT":
+        if head.method == b"CONNECT":
             return "method CONNECT: an explicit proxy is not emulated"
-        if profile.reject_unknown_methods and method not in profile.known_methods:
+        if profile.reject_unknown_methods and (method := head.method.decode("ascii")) not in profile.known_methods:
             return f"unknown method {method} rejected by the HTTP profile"
         if transfer and ([value.lower() for value in transfer] != [b"chunked"] or head.version == b"1.0"):
             return "Transfer-Encoding other than chunked"

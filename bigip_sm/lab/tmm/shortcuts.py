@@ -8,11 +8,12 @@ among it, it leaves to the command.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bigip_sm.lab.tmm import commands_http
-from bigip_sm.lab.tmm.messages import RequestHead
+from bigip_sm.lab.tmm.messages import Headers, RequestHead, ResponseHead
 from bigip_sm.lab.tmm.session import Command, Result, wire
 
 if TYPE_CHECKING:
@@ -32,9 +33,12 @@ def shortcuts(tmm: Tmm) -> dict[str, Shortcut]:
         "HTTP::method": lambda command: _method(tmm, command),
         "HTTP::path": lambda command: _path(tmm, command),
         "HTTP::query": lambda command: _query(tmm, command),
+        "HTTP::uri": lambda command: _uri(tmm, command),
         "HTTP::host": lambda command: _host(tmm, command),
+        "HTTP::status": lambda command: _status(tmm, command),
         "HTTP::payload": lambda command: _payload(tmm, command),
         "class": lambda command: _class(tmm, command),
+        "pool": lambda command: _pool(tmm, command),
         "active_members": lambda command: _active_members(tmm, command),
         "CRYPTO::hash": _hash,
     }
@@ -42,6 +46,24 @@ def shortcuts(tmm: Tmm) -> dict[str, Shortcut]:
 
 def _header(tmm: Tmm, command: Command) -> Command:
     names: dict[str, tuple[str, bytes]] = {}  # those that may be written: in lower case, and as they are written
+
+    def learn(taken: tuple[str, ...]) -> None:
+        """The command has taken these names."""
+        if len(names) < MAX_NAMES:
+            names.update((name, (name.lower(), wire(name))) for name in taken)
+
+    def insert(headers: Headers, words: tuple[str, ...]) -> bool:
+        """Whether the fields could be appended."""
+        together = "".join(words[2::2])
+        if not together.isascii() or "\r" in together or "\n" in together or "\0" in together:
+            return False
+        try:
+            known = [names[name] for name in words[1::2]]
+        except KeyError:
+            return False
+        for (key, name), value in zip(known, words[2::2], strict=True):
+            headers.append(key, name, value.encode())
+        return True
 
     def header(*words: str) -> Result:
         head = tmm.session.current
@@ -65,21 +87,26 @@ def _header(tmm: Tmm, command: Command) -> Command:
                 if found:
                     headers.delete(keys.index(key) if found == 1 else headers.place(key))
                 return b""
-        elif len(words) == 3:
-            subcommand, name, value = words
-            if subcommand == "replace" and name in names and value.isascii():
+        elif len(words) == 3 and words[0] == "replace":
+            _, name, value = words
+            if name in names and value.isascii():
                 content = value.encode()
                 if not (13 in content or 10 in content or 0 in content):
                     headers.put_last(*names[name], content)
                     return b""
             result = command(*words)
-            if subcommand == "replace" and len(names) < MAX_NAMES:  # the command has taken the name
-                names[name] = name.lower(), wire(name)
+            learn((name,))
             return result
         elif words == ("names",):
             return tuple(headers.names)
         elif words == ("count",):
             return len(headers.keys)
+        elif len(words) > 2 and words[0] == "insert" and len(words) % 2:
+            if insert(headers, words):
+                return b""
+            result = command(*words)
+            learn(words[1::2])
+            return result
         return command(*words)
 
     return header
@@ -107,6 +134,27 @@ def _query(tmm: Tmm, command: Command) -> Command:
         return head.target.partition(b"?")[2] if isinstance(head, RequestHead) and not words else command(*words)
 
     return query
+
+
+def _uri(tmm: Tmm, command: Command) -> Command:
+    plain = re.compile(r"/[!-~]*").fullmatch
+
+    def uri(*words: str) -> Result:
+        head = tmm.session.current
+        if len(words) != 1 or not isinstance(head, RequestHead) or not plain(words[0]):
+            return command(*words)
+        head.target = words[0].encode()
+        return b""
+
+    return uri
+
+
+def _status(tmm: Tmm, command: Command) -> Command:
+    def status(*words: str) -> Result:
+        head = tmm.session.current
+        return head.status if isinstance(head, ResponseHead) and not words else command(*words)
+
+    return status
 
 
 def _host(tmm: Tmm, command: Command) -> Command:
@@ -153,6 +201,20 @@ def _class(tmm: Tmm, command: Command) -> Command:
         return command(*words)
 
     return match
+
+
+def _pool(tmm: Tmm, command: Command) -> Command:
+    """``pool name``, for one that is named in full."""
+
+    def pool(*words: str) -> Result:
+        session = tmm.session
+        if len(words) != 1 or session.current is None or words[0] not in tmm.world.pools:
+            return command(*words)
+        session.wanted = None
+        session.pool = words[0]
+        return b""
+
+    return pool
 
 
 def _active_members(tmm: Tmm, command: Command) -> Command:

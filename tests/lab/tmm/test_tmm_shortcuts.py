@@ -30,16 +30,22 @@ for group in (
 COMMANDS, SHORTCUTS = commands(TMM), shortcuts(TMM)
 
 WORDS: dict[str, tuple[str, ...]] = {
-    "HTTP::header": ("value", "values", "exists", "count", "remove", "names", "replace", "insert", "nonsense", *NAMES),
+    "HTTP::header": (
+        *("value", "values", "exists", "count", "remove", "names", "replace", "insert", "nonsense", *NAMES),
+        *("a b", "line\nend", "\xff", ""),
+    ),
     "HTTP::method": ("x",),
     "HTTP::path": ("/x", "x"),
     "HTTP::query": ("a=b",),
+    "HTTP::uri": ("/x", "/x y", "x", "-normalized", "/\xff"),
     "HTTP::host": ("b",),
+    "HTTP::status": ("200",),
     "HTTP::payload": ("length", "replace", "0", "2", "x"),
     "class": (
         *("match", "lookup", "-value", "-name", "-all", "--", "x", "-x", "\xc3\xa9", "1", "01", "empty"),
         *("equals", "contains", "starts_with", "nonsense", GROUP, NUMBERS, "words", "absent"),
     ),
+    "pool": (POOL, "members", "absent", "member", "10.0.0.1", "80"),
     "active_members": (POOL, "members", "absent", "-list"),
     "CRYPTO::hash": ("-alg", "sha256", "md5", "nonsense", "--", "x", "\xff", "\u20ac"),
 }
@@ -99,6 +105,8 @@ def fields(found: tuple[object, object]) -> tuple[object, ...]:
         used.response.encode(),
         bytes(used.payload),
         used.answer,
+        used.pool,
+        used.wanted,
     )
 
 
@@ -116,11 +124,14 @@ def test_every_shortcut_is_tried() -> None:
         ("HTTP::method", ()),
         ("HTTP::path", ()),
         ("HTTP::query", ()),
+        ("HTTP::uri", ("/x?y",)),
         ("HTTP::host", ()),
+        ("HTTP::status", ()),
         ("HTTP::payload", ()),
         ("HTTP::payload", ("length",)),
         ("class", ("match", "-value", "--", "x", "equals", GROUP)),
         ("class", ("match", "--", "absent", "equals", GROUP)),
+        ("pool", (POOL,)),
         ("active_members", (POOL,)),
         ("CRYPTO::hash", ("-alg", "sha256", "x")),
     ],
@@ -129,5 +140,41 @@ def test_common_calls_do_not_reach_the_command(name: str, words: tuple[str, ...]
     def reached(*_: str) -> Result:
         raise AssertionError("the command itself was called")
 
-    TMM.session = session("HTTP_REQUEST", responded=False)
+    event = "HTTP_RESPONSE" if name == "HTTP::status" else "HTTP_REQUEST"
+    TMM.session = session(event, responded=False)
     SHORTCUTS[name](reached)(*words)
+
+
+INSERTS = st.lists(
+    st.tuples(st.sampled_from((*NAMES, "no name")), st.sampled_from(("1", "", "\xff", "a\r", "\0", "\n")))
+)
+
+
+@given(st.lists(INSERTS, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_inserts_are_the_same_once_their_names_are_known(calls: list[list[tuple[str, str]]]) -> None:
+    plainly, shortly = [], []
+    short = SHORTCUTS["HTTP::header"](COMMANDS["HTTP::header"])
+    for inserted in calls:
+        words = ["insert", *(word for pair in inserted for word in pair)]
+        plainly.append(fields(outcome(COMMANDS["HTTP::header"], words, "HTTP_REQUEST", False)))
+        shortly.append(fields(outcome(short, words, "HTTP_REQUEST", False)))
+    assert shortly == plainly
+
+
+def test_what_was_written_once_does_not_reach_the_command_again() -> None:
+    reached: list[tuple[str, ...]] = []
+
+    def command(*words: str) -> Result:
+        reached.append(words)
+        return b""
+
+    TMM.session = session("HTTP_REQUEST", responded=False)
+    short = SHORTCUTS["HTTP::header"](command)
+    for words in [("insert", "A", "1", "B", "2"), ("replace", "C", "3")]:
+        short(*words)
+        short(*words)
+    assert reached == [("insert", "A", "1", "B", "2"), ("replace", "C", "3")]
+    request = TMM.session.request
+    assert request is not None
+    assert request.headers.fields[-3:] == [("a", b"A", b"1"), ("b", b"B", b"2"), ("c", b"C", b"3")]
