@@ -132,10 +132,10 @@ class HttpProfile:
 
 @dataclass(frozen=True)
 class TcpProfile:
-    """A TCP profile; seconds."""
+    """A TCP profile; seconds, which are whole ones in TMOS."""
 
     path: str
-    idle_timeout: int
+    idle_timeout: float
     keep_alive_interval: int
     syn_rto_base_ms: int
     syn_max_retrans: int

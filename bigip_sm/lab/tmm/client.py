@@ -36,7 +36,7 @@ MAX_WAITING = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(asyncio.BufferedProtocol):
     """One connection of a client.
 
     ``server`` is the server-side connection bound to it: only without OneConnect. ``handled`` are the events that its
@@ -55,6 +55,7 @@ class ClientConnection(asyncio.Protocol):
         self.closed = False
         self.flow = Flow(self._suspended, self.pump, self.broken)
         self._addresses = addresses
+        self._incoming = tmm.incoming
         self._program = runtime.programs[tmm]
         self.handled = self._program.events
         self._reader = RequestReader(runtime.snapshot.http)
@@ -67,7 +68,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading = True
         self._linger: asyncio.TimerHandle | None = None
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: the coroutine, the timers, CLIENT_ACCEPTED."""
@@ -86,13 +87,17 @@ class ClientConnection(asyncio.Protocol):
         except Exception as error:
             self.broken(error)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next read goes."""
+        return self._incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Decrypt, parse, serve."""
         if self.closed or self._closing:
             return
         try:
             self._timer.touch()
-            self._received(data)
+            self._received(bytes(self._incoming[:nbytes]))
         except TlsFailure as failure:
             self._write_tls()
             self.log(f"01260009:7: Connection error: ssl handshake or record: {failure}")
@@ -136,7 +141,7 @@ class ClientConnection(asyncio.Protocol):
     async def fire(self, event: str) -> bool:
         """Run an event's handlers; False if the connection is gone or being reset, so that nothing may follow."""
         session = self.session
-        if event in self.handled and event not in session.disabled:
+        if event in self.handled and not (session.silenced or event in session.disabled):
             pause = self.tmm.run(session, self._coroutine, event)
             while pause is not None:
                 await self.flow.pause(0 if self._gone else pause)

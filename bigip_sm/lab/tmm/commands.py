@@ -43,7 +43,7 @@ def internals(tmm: Tmm) -> dict[str, Command]:
     return {
         **commands_table.internals(tmm),
         "::tmm::library": tmm.library,
-        "::tmm::disabled": lambda: int(tmm.session.event in tmm.session.disabled),
+        "::tmm::disabled": lambda: int(tmm.session.silenced or tmm.session.event in tmm.session.disabled),
         "::tmm::side": lambda side: _side(tmm, side),
     }
 

@@ -131,9 +131,10 @@ def _event(session: Session, words: tuple[str, ...]) -> Result:
     """``event ?name? enable|disable`` and ``event enable|disable all``: for the rest of the connection."""
     match words:
         case ("disable", "all") | ("all", "disable"):
-            session.disabled = Everything()
+            session.silenced = True
         case ("enable", "all") | ("all", "enable"):
-            session.disabled = set()
+            session.silenced = False
+            session.disabled.clear()
         case ("disable" | "enable" as word,):
             _switch(session, session.event, word)
         case (name, "disable" | "enable" as word):
@@ -141,13 +142,6 @@ def _event(session: Session, words: tuple[str, ...]) -> Result:
         case _:
             raise CommandError("wrong # args: event ?name? enable|disable | event enable|disable all")
     return b""
-
-
-class Everything(set[str]):
-    """Every event."""
-
-    def __contains__(self, _: object) -> bool:
-        return True
 
 
 def _switch(session: Session, name: str, word: str) -> None:

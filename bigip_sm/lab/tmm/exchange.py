@@ -169,7 +169,7 @@ class Exchange:
         reason = ""
         try:
             host, port = client.network.resolve(member.host, member.port)
-            create = functools.partial(ServerConnection, member, pool, idle)
+            create = functools.partial(ServerConnection, member, pool, idle, client.tmm.incoming)
             opening = asyncio.get_running_loop().create_connection(create, host, port)
             _, server = await asyncio.wait_for(opening, client.runtime.connect_timeout)
         except (OSError, asyncio.TimeoutError) as error:
@@ -373,8 +373,8 @@ class Exchange:
         """Let the head go, unless it has, and then ``body``; False if nothing may follow."""
         session = self._session
         if not response.head_sent:
-            collected = response.collected
-            response.settle_length(None if collected is None else len(body) - collected, whole=whole)
+            if response.collected is not None:
+                response.settle_length(len(body) - response.collected, whole=whole)
             client, event = self._client, "HTTP_RESPONSE_RELEASE"
             if event in client.handled and (not await client.fire(event) or (session.asked and await self._acted())):
                 return False
@@ -402,11 +402,11 @@ class Exchange:
                 return False
             out = bytes(session.released or b"")
             session.released = None
-            if session.collect is None:
-                out += session.payload
+            if not session.collecting:
+                out += bytes(session.payload)
                 session.payload = bytearray()
-            response.streaming = session.collect is None
-            if not await self._release(response, out, whole=ended and session.collect is None):
+            response.streaming = not session.collecting
+            if not await self._release(response, out, whole=ended and response.streaming):
                 return False
         return True
 

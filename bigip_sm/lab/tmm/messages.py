@@ -33,7 +33,7 @@ class Headers:
     @classmethod
     def parsed(cls, names: list[bytes], contents: list[bytes]) -> Headers:
         """From the lists of a parser, which are kept; no name holds a line break."""
-        headers = cls.__new__(cls)
+        headers = cls()
         headers.keys = b"\n".join(names).decode("latin-1").lower().split("\n") if names else []
         headers.names = names
         headers.contents = contents

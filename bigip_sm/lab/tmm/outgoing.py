@@ -34,14 +34,14 @@ class OutgoingResponse:
         """Whether more was sent than Content-Length says."""
         return self._left is not None and self._left < 0
 
-    def settle_length(self, change: int | None, *, whole: bool) -> None:
-        """Before the head is sent: by how many bytes a rule changed what it collected, None if it collected nothing.
+    def settle_length(self, change: int, *, whole: bool) -> None:
+        """Before the head is sent: by how many bytes a rule changed what it collected.
 
         ``whole``: that was the whole body. A rule that has to see more of the body and removed Content-Length gets
         chunks; towards a client of HTTP/1.0 the end of the connection ends the body.
         """
         framing = self._framing
-        if change is None or framing.length is None:
+        if framing.length is None:
             return
         if not whole and self._head.headers.last("content-length") is None:
             old = framing.old_client

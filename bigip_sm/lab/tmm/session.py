@@ -75,6 +75,7 @@ class Session:
     ``current`` is the message of the event that runs; None while there is none that a command may touch.
     ``local`` is the virtual server's address and port; ``server_local`` and ``server_remote`` those of the connection
     to the pool member, None before there is one. ``asked``: a rule wants ``answer`` to be sent, or ``retry``.
+    ``silenced``: no event is handled any more; ``disabled`` are single ones that are not.
     """
 
     client_address: str
@@ -112,6 +113,7 @@ class Session:
     closing: bool = False
     close_after: bool = False
     fault: bool = False
+    silenced: bool = False
     disabled: set[str] = field(default_factory=set)
 
     collect: int | None = None
@@ -153,6 +155,11 @@ class Session:
     def server_side(self) -> bool:
         """Whether commands mean the connection to the pool member: by the event, or within ``serverside``."""
         return (self.side or SIDES.get(self.event)) == "server"
+
+    @property
+    def collecting(self) -> bool:
+        """Whether a rule wants to see a body, or more of it."""
+        return self.collect is not None
 
     def begin(self, request: RequestHead, *, keep_alive: bool) -> None:
         """Forget the previous request; the pool stays selected, as on TMM."""

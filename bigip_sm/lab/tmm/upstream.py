@@ -39,13 +39,13 @@ class Owner(Protocol):
         """An error in the lab itself."""
 
 
-class ServerConnection(asyncio.Protocol):
+class ServerConnection(asyncio.BufferedProtocol):
     """One connection to a pool member; ``owner`` is None while it waits for the next request.
 
-    ``closed_idle`` is called when it ends while it waits.
+    ``closed_idle`` is called when it ends while it waits. ``incoming`` is ``Tmm.incoming``.
     """
 
-    def __init__(self, member: PoolMember, pool: str, idle_timeout: float) -> None:
+    def __init__(self, member: PoolMember, pool: str, idle_timeout: float, incoming: memoryview) -> None:
         self.member = member
         self.pool = pool
         self.owner: Owner | None = None
@@ -55,12 +55,13 @@ class ServerConnection(asyncio.Protocol):
         self.alive = False
         self.writable = True
         self._idle_timeout = idle_timeout
+        self._incoming = incoming
         self._tls: ServerSide | None = None
         self._reading = True
         self._ended = False
         self._handshake: asyncio.TimerHandle | None = None
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; the owner decides what happens next."""
@@ -70,11 +71,15 @@ class ServerConnection(asyncio.Protocol):
         self.opened = asyncio.get_running_loop().time()
         self._timer = IdleTimer(self._idle_timeout, self.abort)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next read goes."""
+        return self._incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Decrypt, parse, hand over."""
         try:
             self._timer.touch()
-            self._received(data)
+            self._received(bytes(self._incoming[:nbytes]))
         except TlsFailure as failure:
             self._flush()
             self._fail(f"TLS with {self.member.host}:{self.member.port} failed: {failure}")

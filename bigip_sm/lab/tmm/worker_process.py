@@ -139,7 +139,3 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then closes the pipe
     asyncio.run(_serve())
     os._exit(0)  # without waiting for anything that a rule may have left
-
-
-if __name__ == "__main__":
-    main()

@@ -41,6 +41,9 @@ READY = 30.0
 GRACE = 5.0
 """Seconds that a worker has to end."""
 
+_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from bigip_sm.lab.tmm.worker_process import main; main()"
+"""A worker runs the code that this process runs, and not what lies in the folder where it was started."""
+
 
 class Workers:
     """``number`` processes that serve the virtual servers of ``config``; otherwise like DataPlane.
@@ -198,9 +201,7 @@ class _Worker:
     async def start(self, first: Start) -> None:
         """Start the process; returns when it serves. Raises LabError."""
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bigip_sm.lab.tmm.worker_process",
+            *(sys.executable, "-c", _BEGIN, *sys.path),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

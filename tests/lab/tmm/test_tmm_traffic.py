@@ -23,7 +23,7 @@ from bigip_sm.lab.tmm.session import Command
 from bigip_sm.lab.tmm.tmm import Tmm
 
 PLAIN = replace(VIRTUAL, client_ssl=None)
-SOON: TcpProfile = replace(TCP, idle_timeout=0.15)  # type: ignore[arg-type]  # TMOS has whole seconds
+SOON: TcpProfile = replace(TCP, idle_timeout=0.15)
 ANSWER = "when HTTP_REQUEST { HTTP::respond 401 content no }"
 
 
