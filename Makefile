@@ -9,7 +9,7 @@ PYTHON ?=
 JOBS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.stamp
-CODE := bigip_sm rotator tests benchmarks
+CODE := bigip_sm rotator tests benchmarks setup.py
 
 # Tests change directory, so a path that is relative to here is made absolute once.
 ifneq ($(strip $(BIGIP_SM_AS3_SCHEMA)),)
@@ -37,6 +37,15 @@ demo: $(STAMP)  ## Run the main job on loopback, from gateway.yaml to a signed a
 test: $(STAMP) schema-if-ci lint  ## Check style and types, then run all tests
 	@echo "==> tests, $(JOBS) at a time (JOBS=n changes that)"
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile
+	@if $(BIN)/python benchmarks/compiled.py --possible; then $(MAKE) compiled; fi
+
+# Compiled code takes types at their word, so it runs the tests of what is compiled once more.
+.PHONY: compiled
+compiled: $(STAMP)  ## Compile the lab's data plane into build/ and run its tests on that
+	@folder=$$($(BIN)/python benchmarks/compiled.py) && \
+	export BIGIP_SM_COMPILED=1 PYTHONPATH="$$folder" && \
+	echo "==> tests of the compiled data plane, in $$folder" && \
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile tests/lab/tmm tests/e2e/test_any_request.py tests/e2e/test_smuggling.py
 
 .PHONY: lint
 lint: $(STAMP)  ## Check style (ruff) and types (mypy --strict)

@@ -1,22 +1,25 @@
 """A signing proxy in Flask and botocore: what the budgets of the data plane and the iRule are compared with.
 
-They were written on a machine on which it needed 1 027 CPU µs for a request of 1 KB.
+They were written on a machine on which it needed 1 027 CPU µs for a request of 1 KB. So it is measured here as it was
+there: one worker with eight threads on one core, no TLS on either side, forwarding with requests.
 """
 
 from __future__ import annotations
 
-import ssl
-import tempfile
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from load import INVOKE, Gateway, clients, cpu, fire, payload, process, request
+from load import CONNECTIONS, INVOKE, Gateway, backend, clients, cpu, fire, payload, pin, process, request
 
 from bigip_sm.lab.network import LOOPBACK
-from bigip_sm.lab.pki import Issued
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 REFERENCE = 1027e-6
 """CPU seconds that the proxy needs per request of 1 KB where the budgets were written."""
@@ -35,26 +38,35 @@ class Result:
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that signs: the port that it listens on, and its processes."""
+    """Something that signs: the port that it listens on, and its processes. A single one has a core of its own."""
 
     port: int
     pids: tuple[int, ...]
+    tls: bool = True
 
 
 def run(made: Gateway, contenders: Sequence[Contender], size: int, requests: int) -> list[Result]:
-    """Send that many requests of ``size`` bytes to each contender, in rounds that alternate."""
+    """Send that many requests of ``size`` bytes to each contender, in rounds that alternate.
+
+    What has a single process is kept on the first core, and its clients on the last one.
+    """
     message = request(INVOKE[0], payload("", size))
     each = max(1, requests // ROUNDS)
     results: list[list[Result]] = [[] for _ in contenders]
     with ExitStack() as stack:
-        asking = [
-            stack.enter_context(process(clients, (made.ca, made.client), contender.port, message))[1]
+        begun = [
+            stack.enter_context(
+                process(clients, (made.ca, made.client) if contender.tls else None, contender.port, message)
+            )
             for contender in contenders
         ]
-        for connection in asking:
+        for contender, (client, connection) in zip(contenders, begun, strict=True):
+            if len(contender.pids) == 1:
+                pin(*contender.pids)
+                pin(client.pid or 0, core=-1)
             fire(connection, each)
         for _ in range(ROUNDS):
-            for contender, connection, rounds in zip(contenders, asking, results, strict=True):
+            for contender, (_, connection), rounds in zip(contenders, begun, results, strict=True):
                 before = sum(cpu(pid) for pid in contender.pids)
                 done = fire(connection, each)
                 spent = sum(cpu(pid) for pid in contender.pids) - before
@@ -63,33 +75,60 @@ def run(made: Gateway, contenders: Sequence[Contender], size: int, requests: int
 
 
 @contextmanager
-def reference(made: Gateway, port: int) -> Iterator[Contender]:
-    """The proxy, in front of the backend on that port. Raises RuntimeError if it does not start."""
-    with process(proxy, made.server, made.ca, port) as (running, signing):
-        if running.pid is None:
-            raise RuntimeError("the proxy did not start")
-        yield Contender(signing.recv(), (running.pid,))
+def reference(size: int) -> Iterator[Contender]:
+    """The proxy, in front of a backend of its own that answers with ``size`` bytes."""
+    with process(backend, None, size) as (answering, told):
+        pin(answering.pid or 0, core=-1)
+        with process(proxy, told.recv()) as (running, ready):
+            try:
+                port, pid = ready.recv()
+                yield Contender(port, (pid,), tls=False)
+            finally:
+                running.terminate()  # and with it its worker
+                running.join(5)
 
 
-def proxy(connection: Connection, server: Issued, ca: str, target: int) -> None:
-    """Sign what comes with botocore and send it on, in Flask's own threaded server; sends its port first."""
-    import logging
+def proxy(connection: Connection, target: int) -> None:
+    """Serve ``signing_proxy`` with gunicorn: one worker, a thread for each connection. Sends port and worker's pid."""
+    from gunicorn.app.base import BaseApplication
 
+    listening = socket.create_server((LOOPBACK, 0))
+    port = listening.getsockname()[1]
+
+    class Gunicorn(BaseApplication):  # type: ignore[misc]  # it has no types
+        """A server whose settings are here."""
+
+        def load_config(self) -> None:
+            for name, value in {
+                "bind": f"fd://{listening.fileno()}",
+                "worker_class": "gthread",
+                "threads": CONNECTIONS,
+                "keepalive": 60,
+                "loglevel": "error",
+                "post_worker_init": lambda _: connection.send((port, os.getpid())),
+            }.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Flask:
+            return signing_proxy(target)
+
+    Gunicorn().run()
+
+
+def signing_proxy(target: int) -> Flask:
+    """Signs what comes with botocore and sends it on to that port."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
     from flask import Flask, Response
     from flask import request as asked
-    from urllib3 import HTTPSConnectionPool
-    from werkzeug.serving import WSGIRequestHandler, make_server
+    from requests import Session
+    from requests.adapters import HTTPAdapter
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     signer = SigV4Auth(Credentials("AKIAIOSFODNN7EXAMPLE", "secret", "token"), "sagemaker", "us-east-1")
     host = "runtime.sagemaker.us-east-1.amazonaws.com"
-    trusted = ssl.create_default_context(cadata=ca)
-    pool = HTTPSConnectionPool(
-        LOOPBACK, target, maxsize=16, ssl_context=trusted, server_hostname=host, assert_hostname=host
-    )
+    session = Session()
+    session.mount("http://", HTTPAdapter(pool_maxsize=2 * CONNECTIONS))
     app = Flask("proxy")
 
     @app.route("/endpoints/<name>/invocations", methods=["POST"])
@@ -102,25 +141,8 @@ def proxy(connection: Connection, server: Issued, ca: str, target: int) -> None:
             headers={"Content-Type": asked.headers["Content-Type"]},
         )
         signer.add_auth(made)
-        path = f"/endpoints/{name}/invocations"
-        answer = pool.request("POST", path, body=body, headers={**dict(made.headers.items()), "Host": host})
-        return Response(answer.data, answer.status, content_type=answer.headers["Content-Type"])
+        url = f"http://{LOOPBACK}:{target}/endpoints/{name}/invocations"
+        answer = session.post(url, data=body, headers={**dict(made.headers.items()), "Host": host}, timeout=60)
+        return Response(answer.content, answer.status_code, content_type=answer.headers["Content-Type"])
 
-    class KeepAlive(WSGIRequestHandler):
-        """Flask's server closes after each answer; here every body is read, so that it need not."""
-
-        protocol_version = "HTTP/1.1"
-
-        def send_header(self, keyword: str, value: str) -> None:
-            if keyword != "Connection":
-                super().send_header(keyword, value)
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        pem = Path(folder) / "server.pem"
-        pem.touch(0o600)
-        pem.write_text(server.key_pem + server.chain_pem, "ascii")
-        context.load_cert_chain(pem)
-    made_server = make_server(LOOPBACK, 0, app, threaded=True, request_handler=KeepAlive, ssl_context=context)
-    connection.send(made_server.server_port)
-    made_server.serve_forever()
+    return app

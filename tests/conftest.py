@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from versions_kit import Versions
 
 
+def pytest_configure() -> None:
+    """``make compiled`` must not test the code that it has not compiled."""
+    if os.environ.get("BIGIP_SM_COMPILED"):
+        from bigip_sm.lab.tmm import exchange
+
+        if exchange.__file__.endswith(".py"):
+            raise pytest.UsageError(f"{exchange.__file__} is not compiled")
+
+
 @pytest.fixture(scope="session")
 def background() -> Iterator[BackgroundLoop]:
     """An asyncio loop in a thread of its own, for servers that synchronous clients are tested against."""
