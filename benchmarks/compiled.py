@@ -35,12 +35,18 @@ def check() -> None:
         raise NotCompiled(f"{header} is missing: install Python's headers (Debian: sudo apt install python3-dev)")
 
 
+def sources() -> Iterator[Path]:
+    """Everything that is compiled or copied. Folders are among it, whose time tells that a file has gone."""
+    yield from (ROOT / "setup.py", ROOT / "setup.cfg")
+    for package in ("bigip_sm", "rotator", "irules", "templates"):
+        yield from (path for path in (ROOT / package).glob("**/*") if "__pycache__" not in path.parts)
+
+
 def build() -> Path:
     """Compile the data plane, unless that was done since its code changed; returns the folder. Raises NotCompiled."""
     check()
     stamp = FOLDER / ".stamp"
-    sources = [ROOT / "setup.py", *ROOT.glob("bigip_sm/**/*.py"), *ROOT.glob("rotator/**/*.py")]
-    if stamp.exists() and stamp.stat().st_mtime > max(source.stat().st_mtime for source in sources):
+    if stamp.exists() and stamp.stat().st_mtime > max(source.stat().st_mtime for source in sources()):
         return FOLDER
     print("compiling the lab's data plane (a minute)", file=sys.stderr, flush=True)
     shutil.rmtree(FOLDER, ignore_errors=True)

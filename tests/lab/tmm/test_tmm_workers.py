@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gateway_bench
@@ -186,6 +187,20 @@ async def test_a_worker_that_cannot_start_is_one_clear_error(monkeypatch: pytest
     with pytest.raises(LabError, match=r"worker [01] of the data plane ended"):
         await workers.start()
     await workers.stop()
+
+
+def test_a_worker_runs_the_code_of_its_parent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    other = tmp_path / "bigip_sm"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise SystemExit('not the code of the parent')")
+    monkeypatch.chdir(tmp_path)
+
+    @scenario
+    async def check() -> None:
+        async with two_workers(UNIT, monkeypatch) as (b, _):
+            assert (await b.get()).status == 200
+
+    check()
 
 
 @scenario
