@@ -114,7 +114,7 @@ def main() -> None:
     verdicts = []
     for label, size in SIZES.items():
         with process(backend, made.backend, size) as (answering, told):
-            pin(answering.pid or 0, core=-1)
+            pin(answering.pid, core=-1)
             port = told.recv()
             shares = parts(made, port, size, requests)
             results = compare(made, port, size, requests, forms)

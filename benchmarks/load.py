@@ -161,11 +161,14 @@ def complete(data: bytes) -> int | None:
     return end if len(data) >= end else None
 
 
-def pin(*pids: int, core: int = 0) -> None:
-    """Keep processes on one core; threads that they start later stay there too. -1 is the last core."""
-    cores = sorted(os.sched_getaffinity(os.getpid()))
-    for pid in pids:
-        os.sched_setaffinity(pid, {cores[core]})
+def pin(pid: int | None, *, core: int = 0) -> None:
+    """Keep a process on one core; threads that it starts later stay there too. -1 is the last core.
+
+    Raises RuntimeError if it did not start.
+    """
+    if pid is None:
+        raise RuntimeError("a process did not start")
+    os.sched_setaffinity(pid, {sorted(os.sched_getaffinity(os.getpid()))[core]})
 
 
 def backend(connection: Connection, issued: Issued | None, size: int) -> None:

@@ -62,8 +62,8 @@ def run(made: Gateway, contenders: Sequence[Contender], size: int, requests: int
         ]
         for contender, (client, connection) in zip(contenders, begun, strict=True):
             if len(contender.pids) == 1:
-                pin(*contender.pids)
-                pin(client.pid or 0, core=-1)
+                pin(contender.pids[0])
+                pin(client.pid, core=-1)
             fire(connection, each)
         for _ in range(ROUNDS):
             for contender, (_, connection), rounds in zip(contenders, begun, results, strict=True):
@@ -78,7 +78,7 @@ def run(made: Gateway, contenders: Sequence[Contender], size: int, requests: int
 def reference(size: int) -> Iterator[Contender]:
     """The proxy, in front of a backend of its own that answers with ``size`` bytes."""
     with process(backend, None, size) as (answering, told):
-        pin(answering.pid or 0, core=-1)
+        pin(answering.pid, core=-1)
         with process(proxy, told.recv()) as (running, ready):
             try:
                 port, pid = ready.recv()

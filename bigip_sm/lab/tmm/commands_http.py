@@ -83,16 +83,8 @@ def _insert(headers: Headers, *words: str) -> Result:
         raise CommandError('wrong # args: should be "HTTP::header insert name value ?name value ...?"')
     # Nothing is inserted if one of them is refused.
     named = [_name(name) for name in words[::2]]
-    headers.extend(named, _values_of(words[1::2]))
+    headers.extend(named, [_value(value) for value in words[1::2]])
     return b""
-
-
-def _values_of(texts: tuple[str, ...]) -> list[bytes]:
-    """Values of headers; looked through all at once, because most are harmless. Raises CommandError."""
-    together = "".join(texts)
-    if together.isascii() and not ("\r" in together or "\n" in together or "\0" in together):
-        return [text.encode() for text in texts]
-    return [_value(text) for text in texts]
 
 
 def _replace(headers: Headers, name: str, value: str = "") -> Result:
@@ -277,7 +269,6 @@ def _retry(session: Session, words: tuple[str, ...]) -> Result:
         raise CommandError(f"HTTP::retry is not emulated in event {session.event}")
     match words:
         case (text,) | ("-reset", text):
-            session.asked = True
             session.retry = wire(text)
             return b""
         case _:

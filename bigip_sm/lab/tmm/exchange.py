@@ -58,7 +58,7 @@ class Exchange:
         self._phase = "new"
         self._response = None
         session.begin(request.head, keep_alive=request.keep_alive)
-        if await self._client.fire("HTTP_REQUEST") and not (session.asked and await self._acted()):
+        if await self._passes("HTTP_REQUEST"):
             if session.collect is not None and request.has_body:
                 self._phase = "collect"
             else:
@@ -100,7 +100,7 @@ class Exchange:
             return
         self._collected = len(session.payload)
         session.collect = None
-        if await self._client.fire("HTTP_REQUEST_DATA") and not (session.asked and await self._acted()):
+        if await self._passes("HTTP_REQUEST_DATA"):
             payload = bytes((session.released or b"") + session.payload)
             if payload:
                 request.body.appendleft(payload)
@@ -128,7 +128,7 @@ class Exchange:
             return
         session.member = member
         session.server_ssl = None
-        if not await client.fire("LB_SELECTED") or (session.asked and await self._acted()):
+        if not await self._passes("LB_SELECTED"):
             return
         if session.reselect:
             self._later(self._balance)
@@ -209,13 +209,12 @@ class Exchange:
 
     async def _failed(self, reason: str) -> None:
         """No member, or no connection to it."""
-        client, session = self._client, self._session
-        if await client.fire("LB_FAILED") and not (session.asked and await self._acted()):
-            if session.reselect:
+        if await self._passes("LB_FAILED"):
+            if self._session.reselect:
                 self._later(self._balance)
                 return
             self._phase = "done"
-            client.reset(f"01010028:3: {reason}")
+            self._client.reset(f"01010028:3: {reason}")
 
     # sending the request
 
@@ -257,6 +256,13 @@ class Exchange:
             server.send(b"".join(pieces))
 
     # what a rule wants instead
+
+    async def _passes(self, event: str) -> bool:
+        """Run an event's handlers; False if nothing may follow: the connection ends, or a rule wants something else."""
+        session = self._session
+        if not await self._client.fire(event):
+            return False
+        return (session.answer is None and session.retry is None) or not await self._acted()
 
     async def _acted(self) -> bool:
         """Send the answer that a rule gave, or begin anew, if it said so; then nothing else follows in this turn."""
@@ -362,7 +368,7 @@ class Exchange:
             return
         session.reset_payload()
         framed = framing.ResponseFraming.of(head, self._arriving)
-        if not await client.fire("HTTP_RESPONSE") or (session.asked and await self._acted()):
+        if not await self._passes("HTTP_RESPONSE"):
             return
         self._response = OutgoingResponse(head, framed, client.write)
         if session.collect is None or framed.bodiless or framed.length == b"0":
@@ -375,10 +381,9 @@ class Exchange:
         if not response.head_sent:
             if response.collected is not None:
                 response.settle_length(len(body) - response.collected, whole=whole)
-            client, event = self._client, "HTTP_RESPONSE_RELEASE"
-            if event in client.handled and (not await client.fire(event) or (session.asked and await self._acted())):
+            if not await self._passes("HTTP_RESPONSE_RELEASE"):
                 return False
-            hsts = client.runtime.snapshot.http.hsts
+            hsts = self._client.runtime.snapshot.http.hsts
             if hsts is not None and session.response is not None:
                 session.response.headers.set_only(b"Strict-Transport-Security", hsts.encode())
             response.send_head(close=session.close_after)
@@ -398,7 +403,7 @@ class Exchange:
                 return True
             response.collected = len(session.payload)
             session.collect = None
-            if not await self._client.fire("HTTP_RESPONSE_DATA") or (session.asked and await self._acted()):
+            if not await self._passes("HTTP_RESPONSE_DATA"):
                 return False
             out = bytes(session.released or b"")
             session.released = None

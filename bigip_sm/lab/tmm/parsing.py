@@ -51,7 +51,6 @@ class RequestReader:
         self.requests: deque[IncomingRequest] = deque()
         self.refusal: str | None = None
         self._profile = profile
-        self._limit = profile.max_header_size
         self._parser = httptools.HttpRequestParser(self)
         self._current: IncomingRequest | None = None
         self._target = b""
@@ -104,12 +103,12 @@ class RequestReader:
     def on_headers_complete(self) -> None:  # noqa: D102 - a callback
         self._in_head = False
         parser, names, contents = self._parser, self._names, self._contents
-        # Each value, and behind it a line end, which none of them holds.
-        together = b"\n".join((*contents, b""))
-        self._size += len(b"".join(names)) + len(together) + 3 * len(names)
-        self._names, self._contents = [], []
         self._measure()
         self._silent = 0
+        self._size += self._fields_size()
+        self._names, self._contents = [], []
+        # Each value, and behind it a line end, which none of them holds.
+        together = b"\n".join((*contents, b""))
         if b" \n" in together or b"\t\n" in together:
             contents = [value.rstrip(b" \t") for value in contents]
         headers = Headers.parsed(names, contents)
@@ -138,14 +137,15 @@ class RequestReader:
 
     def _measure(self) -> None:
         """Refuse a head or trailers that are too large; llhttp is silent about a field until its end."""
-        size, names = self._size, self._names
-        if names:  # the head is not complete
-            size += len(b"".join(names)) + len(b"".join(self._contents)) + 4 * len(names)
-        size = max(size, self._silent)
-        if size > self._limit and not self.refusal:
-            self.refusal = (
-                f"011f0005:4: HTTP header ({size}) exceeded maximum allowed size of {self._limit} (Client side)"
-            )
+        limit = self._profile.max_header_size
+        size = max(self._size + self._fields_size(), self._silent)
+        if size > limit and not self.refusal:
+            self.refusal = f"011f0005:4: HTTP header ({size}) exceeded maximum allowed size of {limit} (Client side)"
+
+    def _fields_size(self) -> int:
+        """Bytes of the header fields so far, if the head is not complete."""
+        names = self._names
+        return len(b"".join(names)) + len(b"".join(self._contents)) + 4 * len(names) if names else 0
 
     def _refuse(self, head: RequestHead, transfer: list[bytes], hosts: int) -> str | None:
         """Why this request is not served, or None."""

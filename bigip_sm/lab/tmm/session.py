@@ -74,7 +74,7 @@ class Session:
 
     ``current`` is the message of the event that runs; None while there is none that a command may touch.
     ``local`` is the virtual server's address and port; ``server_local`` and ``server_remote`` those of the connection
-    to the pool member, None before there is one. ``asked``: a rule wants ``answer`` to be sent, or ``retry``.
+    to the pool member, None before there is one.
     ``silenced``: no event is handled any more; ``disabled`` are single ones that are not.
     """
 
@@ -104,7 +104,6 @@ class Session:
     server_tls: TlsDetails | None = None
     server_certificates: tuple[bytes, ...] = ()
 
-    asked: bool = False
     answer: Answer | None = None
     responded: bool = False
     retry: bytes | None = field(default=None, repr=False)
@@ -139,7 +138,6 @@ class Session:
 
     def respond(self, answer: Answer) -> None:
         """Note the answer of a rule: no command may touch the message from now on."""
-        self.asked = True
         self.answer = answer
         self.responded = True
         self.current = None
@@ -167,7 +165,6 @@ class Session:
         self.keep_alive = keep_alive
         self.number += 1
         self.response = None
-        self.asked = False
         self.answer = None
         self.responded = False
         self.retry = None

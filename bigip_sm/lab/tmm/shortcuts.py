@@ -54,15 +54,13 @@ def _header(tmm: Tmm, command: Command) -> Command:
 
     def insert(headers: Headers, words: tuple[str, ...]) -> bool:
         """Whether the fields could be appended."""
-        together = "".join(words[2::2])
-        if not together.isascii() or "\r" in together or "\n" in together or "\0" in together:
+        values = words[2::2]
+        if not _harmless("".join(values)):
             return False
         try:
-            known = [names[name] for name in words[1::2]]
+            headers.extend([names[name] for name in words[1::2]], [value.encode() for value in values])
         except KeyError:
             return False
-        for (key, name), value in zip(known, words[2::2], strict=True):
-            headers.append(key, name, value.encode())
         return True
 
     def header(*words: str) -> Result:
@@ -89,11 +87,9 @@ def _header(tmm: Tmm, command: Command) -> Command:
                 return b""
         elif len(words) == 3 and words[0] == "replace":
             _, name, value = words
-            if name in names and value.isascii():
-                content = value.encode()
-                if not (13 in content or 10 in content or 0 in content):
-                    headers.put_last(*names[name], content)
-                    return b""
+            if name in names and _harmless(value):
+                headers.put_last(*names[name], value.encode())
+                return b""
             result = command(*words)
             learn((name,))
             return result
@@ -110,6 +106,11 @@ def _header(tmm: Tmm, command: Command) -> Command:
         return command(*words)
 
     return header
+
+
+def _harmless(text: str) -> bool:
+    """Whether values of headers may be sent as they are."""
+    return text.isascii() and not ("\r" in text or "\n" in text or "\0" in text)
 
 
 def _method(tmm: Tmm, command: Command) -> Command:
